@@ -1,0 +1,81 @@
+"""What the analyses share: references, the language model's corpus, seeds, and the captions' tags made once a dump."""
+
+import functools
+import zlib
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from probing_vlp.data.embedded import cache_dir, coco_corpus
+from probing_vlp.data.splits import load_data
+from probing_vlp.dump import CaptionDump
+from probing_vlp.errors import UserError
+from probing_vlp.records import CaptionRecord, Image
+
+
+@dataclass(frozen=True)
+class Context:
+    """Read-only surroundings of every analysis."""
+
+    references: Mapping[int, tuple[str, ...]]
+    """Human captions by image id, raw text."""
+    corpus: Callable[[], Sequence[str]]
+    """The raw captions that the language model is estimated from; called only when a perplexity is wanted."""
+    images: Mapping[int, Image] = field(default_factory=dict)
+    seed: int = 1
+    draws: int = 1000
+    """Bootstrap draws behind each interval."""
+    cache: Path = Path("~/.cache/probing_vlp").expanduser()
+    stop: Collection[str] = ()
+    """Names of analyses that are not wanted."""
+    memory: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def generator(self, name: str) -> np.random.Generator:
+        """A generator for one quantity: its interval is the same whatever else is measured."""
+        return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The value of `make()`, made once for a key: what several analyses or dumps share."""
+        if key not in self.memory:
+            self.memory[key] = make()
+        return self.memory[key]
+
+
+def load_context(source: str = "embedded", corpus: str = "coco", seed: int = 1, draws: int = 1000,
+                 stop: Collection[str] = ()) -> Context:
+    """The context of a data source (`data.splits.load_data`).
+
+    `corpus` is "coco", all 414,113 captions of COCO train2014, or "data", the train split of the source.
+    """
+    if corpus not in ("coco", "data"):
+        raise UserError(f"the language model's corpus is coco or data, not '{corpus}'")
+    if draws < 1:
+        raise UserError(f"{draws} bootstrap draws: at least 1 is needed")
+    data = load_data(source)
+    own = [text for image in data.images if image.split == "train" for text in data.captions[image.image_id]]
+    return Context(data.captions, functools.cache(_coco_train) if corpus == "coco" else lambda: own,
+                   {image.image_id: image for image in data.images}, seed, draws, cache_dir(), frozenset(stop))
+
+
+def one_caption_per_image(dump: CaptionDump, references: Mapping[int, tuple[str, ...]]) -> tuple[CaptionRecord, ...]:
+    """The dump's records, checked: every image has references and one caption.  A dump may cover some images only."""
+    where = dump.path or dump.name
+    seen: set[int] = set()
+    for record in dump.records:
+        if record.image_id in seen:
+            raise UserError(f"{where}: image {record.image_id} has more than one caption; caption metrics compare one an "
+                            "image: dump greedy or beam captions, or split the file")
+        if not references.get(record.image_id):
+            raise UserError(f"{where}: image {record.image_id} has no reference captions in the data; give the data that "
+                            "the captions were made for with --data")
+        seen.add(record.image_id)
+    if not seen:
+        raise UserError(f"{where}: the dump holds no captions")
+    return dump.records
+
+
+def _coco_train() -> list[str]:
+    return [text for _, text in coco_corpus("train")]

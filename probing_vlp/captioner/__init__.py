@@ -1,0 +1,1 @@
+"""Captioners: the model, its decoders and its checkpoints."""

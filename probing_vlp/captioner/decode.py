@@ -1,0 +1,243 @@
+"""Decoding: greedy, sampling (temperature, top-k, top-p) and beam search with an exact early stop.
+
+B images, N captions (image by image), T steps at most, V vocabulary, H hidden, K beams.
+Finished captions leave the batch, so that a step costs what its living rows cost.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from probing_vlp.captioner.argmax import PROMISING, ExactArgmax
+from probing_vlp.captioner.fc import FCCaptioner, State
+from probing_vlp.captioner.kernels import maxout_cell
+
+END = 0
+"""The word that begins and ends a caption."""
+
+
+class Decoded(NamedTuple):
+    """Captions (N, T) int64, zero from the end on, and logprob (N,): of their words and their end, in nats."""
+
+    words: Tensor
+    logprob: Tensor
+
+
+@dataclass
+class DecodeConfig:
+    """How captions are decoded."""
+
+    method: Literal["greedy", "sample", "beam"] = "greedy"
+    """Way of choosing words."""
+    max_length: int = 20
+    """Words at most; a caption that has not ended by then is cut."""
+    beam: int = 5
+    """Width of the beam search."""
+    temperature: float = 1.0
+    """Divides the logits before sampling."""
+    top_k: int = 0
+    """Sample among the k likeliest words only; 0: all."""
+    top_p: float = 1.0
+    """Sample among the likeliest words that make up this probability only; 1: all."""
+
+
+class Stepper:
+    """The model laid out for stepping: transposed weights, and the input gates of words kept once computed.
+
+    Holds for one state of the weights: make a new one after an optimiser step.
+    """
+
+    def __init__(self, model: FCCaptioner) -> None:
+        self.model, self.bias = model, model.bias.detach()
+        self.output = model.output.weight.detach().t().contiguous()                    # (H, V)
+        self.recurrent = model.recurrent_gates.weight.detach().t().contiguous()        # (H, 5H)
+        self.known = torch.zeros(model.vocabulary_size, dtype=torch.bool, device=self.bias.device)
+        self.gates = self.bias.new_empty(model.vocabulary_size, len(self.bias))        # (V, 5H), filled on demand
+        self._argmax: ExactArgmax | None = None
+        if self.bias.is_cuda:  # asking which words are new would wait for the GPU at every step
+            self._fill(torch.arange(model.vocabulary_size, device=self.bias.device))
+
+    def begin(self, features: Tensor) -> State:
+        """State (B, H) after the image and the beginning word."""
+        return self.model.begin(features)
+
+    def step(self, words: Tensor, state: State) -> State:
+        """State after feeding `words` (rows,)."""
+        if not self.bias.is_cuda and not self.known[words].all():
+            self._fill(torch.unique(words[~self.known[words]]))
+        gates = torch.addmm(self.gates.index_select(0, words), state.h, self.recurrent)
+        return State(*maxout_cell(gates, state.c))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(rows, V) from hidden (rows, H)."""
+        return torch.addmm(self.model.output.bias, hidden, self.output)
+
+    def likeliest(self, hidden: Tensor) -> Tensor:
+        """The word of the largest logit (rows,)."""
+        if self.bias.is_cuda or self.model.vocabulary_size < 4 * PROMISING:
+            return self.logits(hidden).argmax(1)
+        if self._argmax is None:
+            norm = float(torch.linalg.vector_norm(hidden, dim=1).mean())
+            self._argmax = ExactArgmax(self.model.output.weight, self.model.output.bias, norm)
+        return self._argmax(hidden)
+
+    def _fill(self, words: Tensor) -> None:
+        self.gates[words] = torch.addmm(self.bias, self.model.word(words), self.model.input_gates.weight.t())
+        self.known[words] = True
+
+
+@torch.no_grad()
+def decode(model: FCCaptioner, features: Tensor, config: DecodeConfig, uniform: Tensor | None = None,
+           stepper: Stepper | None = None) -> Decoded:
+    """One caption an image: features (B, D) to captions (B, T) by the configured method.
+
+    uniform (B, T) in [0, 1): the numbers that sampling inverts; drawn afresh unless given.
+    """
+    stepper = stepper or Stepper(model)
+    if config.method == "beam":
+        return beam(stepper, features, config.beam, config.max_length)
+    if config.method == "greedy":
+        words = greedy(stepper, features, config.max_length)
+    else:
+        if uniform is None:
+            uniform = torch.rand(len(features), config.max_length, device=features.device)
+        words = sample(stepper, features, uniform, config=config)
+    return Decoded(words, caption_logprob(model, features, words))
+
+
+@torch.no_grad()
+def caption_logprob(model: FCCaptioner, features: Tensor, words: Tensor) -> Tensor:
+    """(N,) log-probability of captions (N, T), their end included if they have one, in nats."""
+    lengths = caption_lengths(words)
+    _, logprob = model(features, begin_with_end(words), words, lengths, torch.ones_like(words, dtype=features.dtype))
+    return logprob.sum(1)
+
+
+def caption_lengths(words: Tensor) -> Tensor:
+    """(N,) words to learn of captions (N, T): up to and with the end, or all T where a caption was cut."""
+    return ((words != END).long().cumprod(1).sum(1) + 1).clamp(max=words.shape[1])
+
+
+def begin_with_end(words: Tensor) -> Tensor:
+    """What is fed at each step (N, T): the beginning, then the words but the last."""
+    return torch.cat([torch.full_like(words[:, :1], END), words[:, :-1]], 1)
+
+
+@torch.no_grad()
+def greedy(stepper: Stepper, features: Tensor, max_length: int) -> Tensor:
+    """The likeliest word at each step: features (B, D) to words (B, T)."""
+    words = features.new_zeros(len(features), max_length, dtype=torch.long)
+    state, rows = stepper.begin(features), torch.arange(len(features), device=features.device)
+    for t in range(max_length):
+        word = stepper.likeliest(state.h)
+        words[rows, t] = word
+        rows, word, state = _drop_ended(rows, word, state)
+        if not len(rows) or t + 1 == max_length:
+            break
+        state = stepper.step(word, state)
+    return words
+
+
+@torch.no_grad()
+def sample(stepper: Stepper, features: Tensor, uniform: Tensor, keep: Tensor | None = None,
+           config: DecodeConfig | None = None) -> Tensor:
+    """Draw captions (N, T) by inverting the distribution function at the given uniform numbers.
+
+    features (B, D); uniform (N, T) in [0, 1), N a multiple of B; keep (N, T, H): dropout factors, or None.
+    The draw of a caption depends on its own row of `uniform` alone.
+    """
+    config = config or DecodeConfig("sample")
+    N, T = uniform.shape
+    words = features.new_zeros(N, T, dtype=torch.long)
+    rows = torch.arange(N, device=features.device)
+    state = stepper.begin(features).pick(rows // (N // len(features)))
+    for t in range(T):
+        logits = stepper.logits(state.h if keep is None else state.h * keep[rows, t])
+        word = draw(logits, uniform[rows, t], config)
+        words[rows, t] = word
+        rows, word, state = _drop_ended(rows, word, state)
+        if not len(rows) or t + 1 == T:
+            break
+        state = stepper.step(word, state)
+    return words
+
+
+def _drop_ended(rows: Tensor, word: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+    going = (word != END).nonzero()[:, 0]
+    if len(going) == len(rows):
+        return rows, word, state
+    return rows[going], word[going], state.pick(going)
+
+
+def draw(logits: Tensor, uniform: Tensor, config: DecodeConfig) -> Tensor:
+    """A word (rows,) for logits (rows, V) by inverse distribution function at uniform (rows,)."""
+    if config.temperature != 1:
+        logits = logits / config.temperature
+    if 0 < config.top_k < logits.shape[1]:
+        floor = logits.topk(config.top_k, 1).values[:, -1:]
+        logits = logits.masked_fill(logits < floor, float("-inf"))
+    if config.top_p < 1:
+        logits = _nucleus(logits, config.top_p)
+    upto = torch.softmax(logits, 1).cumsum(1)
+    # right=True: a word of probability zero is never drawn
+    word = torch.searchsorted(upto, (uniform * upto[:, -1])[:, None], right=True)[:, 0]
+    return word.clamp_(max=logits.shape[1] - 1)
+
+
+def _nucleus(logits: Tensor, top_p: float) -> Tensor:
+    """Keep the likeliest words up to and with the one that reaches `top_p`."""
+    ordered, index = logits.sort(1, descending=True)
+    before = torch.softmax(ordered, 1).cumsum(1) - torch.softmax(ordered, 1)
+    return logits.masked_fill(torch.zeros_like(logits, dtype=torch.bool).scatter(1, index, before >= top_p), float("-inf"))
+
+
+@torch.no_grad()
+def beam(stepper: Stepper, features: Tensor, width: int, max_length: int, banned: tuple[int, ...] = ()) -> Decoded:
+    """Beam search by total log-probability, no length normalisation; `banned` words are never written.
+
+    An image leaves when its best finished caption beats its best living one: log-probabilities only fall, so the result is
+    the one of the search run to the end.
+    """
+    B, T, K, device = len(features), max_length, width, features.device
+    best = Decoded(torch.zeros(B, T, dtype=torch.long, device=device), features.new_full((B,), float("-inf")))
+    image = torch.arange(B, device=device)                          # image of each slot of K beams
+    first = stepper.begin(features)
+    state, score = first.pick(image), features.new_zeros(B, 1)      # one living beam an image at first
+    prefix = torch.zeros(B, 1, 0, dtype=torch.long, device=device)
+    for t in range(T):
+        k, live = score.shape[1], torch.isfinite(score.reshape(-1)).nonzero()[:, 0]
+        logits = stepper.logits(state.h)
+        lse = torch.logsumexp(logits, 1, keepdim=True)
+        logits[:, list(banned)] = float("-inf")
+        top, word = logits.topk(K, 1)
+        grid = score.new_full((len(image) * k, K), float("-inf"))
+        grid[live] = top - lse + score.reshape(-1)[live, None]
+        words = torch.zeros(len(image) * k, K, dtype=torch.long, device=device)
+        words[live] = word
+        row_of = torch.zeros(len(image) * k, dtype=torch.long, device=device)
+        row_of[live] = torch.arange(len(live), device=device)
+        score, pick = grid.reshape(len(image), k * K).topk(K, 1)
+        parent = pick // K
+        word = words.reshape(len(image), k * K).gather(1, pick)
+        prefix = torch.cat([prefix.gather(1, parent[:, :, None].expand(-1, -1, t)), word[:, :, None]], 2)
+        ended = word == END if t + 1 < T else torch.ones_like(word, dtype=torch.bool)
+        score = _keep_best(best, image, prefix, score, ended)
+        going = (score.amax(1) > best.logprob[image]).nonzero()[:, 0]
+        if not len(going):
+            break
+        parent_rows = (torch.arange(len(image), device=device)[:, None] * k + parent)[going]
+        image, score, prefix, word = image[going], score[going], prefix[going], word[going]
+        alive = torch.isfinite(score)
+        state = stepper.step(word[alive], state.pick(row_of[parent_rows[alive]]))
+    return best
+
+
+def _keep_best(best: Decoded, image: Tensor, prefix: Tensor, score: Tensor, ended: Tensor) -> Tensor:
+    """Note each image's best ended caption; the scores of the living, -inf for the rest."""
+    value, which = score.masked_fill(~ended, float("-inf")).max(1)
+    better = (value > best.logprob[image]).nonzero()[:, 0]
+    best.logprob[image[better]] = value[better]
+    best.words[image[better], :prefix.shape[2]] = prefix[better, which[better]]
+    return score.masked_fill(ended, float("-inf"))

@@ -1,0 +1,113 @@
+"""The FC captioner of Rennie et al. 2017: an LSTM with maxout input, shown the image once, before the first word.
+
+B images, N captions (N = B x captions an image, image by image), T time, M packed tokens, V vocabulary, H hidden.
+Word 0 begins and ends a caption and is an ordinary target: the end is part of the sequence.
+
+Deviations from Rennie et al.: none in the equations; the layer sizes (512/512), the dropout of 0.5 on what the output layer
+reads and the two biases of the recurrence follow the public FC models of that line, so that their weights fit one to one.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from probing_vlp.captioner.kernels import lstm_maxout, maxout_cell, weighted_nll
+
+
+@dataclass
+class FCConfig:
+    """Sizes of the FC captioner."""
+
+    hidden: int = 512
+    """Units of the LSTM."""
+    embedding: int = 512
+    """Size of the word embedding and of the projected image."""
+    dropout: float = 0.5
+    """Dropout on the hidden state before the output layer, in training."""
+
+
+class State(NamedTuple):
+    """Hidden and cell state, (rows, H) each."""
+
+    h: Tensor
+    c: Tensor
+
+    def pick(self, rows: Tensor) -> "State":
+        """The states of the given rows."""
+        return State(self.h.index_select(0, rows), self.c.index_select(0, rows))
+
+
+class FCCaptioner(nn.Module):
+    """Weights and the two ways through them: teacher-forced over a packed batch, or one step at a time."""
+
+    def __init__(self, feature_dim: int, vocabulary_size: int, config: FCConfig) -> None:
+        super().__init__()
+        self.config, self.feature_dim, self.vocabulary_size = config, feature_dim, vocabulary_size
+        self.image = nn.Linear(feature_dim, config.embedding)
+        self.word = nn.Embedding(vocabulary_size, config.embedding)
+        self.input_gates = nn.Linear(config.embedding, 5 * config.hidden)
+        self.recurrent_gates = nn.Linear(config.hidden, 5 * config.hidden)
+        self.output = nn.Linear(config.hidden, vocabulary_size)
+
+    def forward(self, features: Tensor, inputs: Tensor, targets: Tensor, lengths: Tensor, scale: Tensor,
+                keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """-sum scale * log p(target) over a teacher-forced batch, and each caption's token log-probabilities.
+
+        features (B, D); inputs (N, T): the word fed at each step, the first column being the beginning; targets (N, T);
+        lengths (N,): targets that count, the end among them; scale (N, T): weight of each target; keep (N, T, H) or None:
+        dropout factors.  Returns the scalar and logprob (N, T), zero beyond the length.
+        """
+        packed = Packed(lengths, inputs.shape[1])
+        hidden = self.hidden_states(features, inputs, packed)
+        if keep is not None:
+            hidden = hidden * keep[packed.row, packed.time]
+        loss, logprob = weighted_nll(hidden, self.output.weight, self.output.bias, targets[packed.row, packed.time],
+                                     scale[packed.row, packed.time])
+        out = logprob.new_zeros(inputs.shape)
+        out[packed.row, packed.time] = logprob
+        return loss, out
+
+    def hidden_states(self, features: Tensor, inputs: Tensor, packed: "Packed") -> Tensor:
+        """Hidden state (M, H) after each packed input; the image and the first word are run once an image."""
+        state = self.begin(features)
+        image = packed.order // (len(inputs) // len(features))
+        first = State(state.h[image], state.c[image])
+        later = inputs[packed.row, packed.time][len(inputs):]
+        if not len(later):
+            return first.h
+        words, which = torch.unique(later, return_inverse=True)
+        gates = nn.functional.linear(self.word(words), self.input_gates.weight, self.bias).to(first.h.dtype)
+        n = packed.sizes[1]
+        rest = lstm_maxout(gates, which, packed.sizes[1:], first.h[:n], first.c[:n], self.recurrent_gates.weight)
+        return torch.cat([first.h, rest])
+
+    def begin(self, features: Tensor) -> State:
+        """State (B, H) after the image and the beginning word."""
+        gates = self.input_gates(self.image(features)) + self.recurrent_gates.bias
+        state = State(*maxout_cell(gates.to(self.output.weight.dtype), None))
+        gates = self.input_gates(self.word.weight[:1]) + self.recurrent_gates(state.h)
+        return State(*maxout_cell(gates.to(self.output.weight.dtype), state.c))
+
+    @property
+    def bias(self) -> Tensor:
+        """Both biases of the recurrence, (5H,)."""
+        return self.input_gates.bias + self.recurrent_gates.bias
+
+
+class Packed:
+    """Which rows are alive at each step, the longest captions first.
+
+    `order` (N,): rows by falling length; `sizes`: rows alive at each step; `row`, `time` (M,): where each packed token comes from.
+    """
+
+    def __init__(self, lengths: Tensor, time: int) -> None:
+        counts = lengths.cpu()
+        order = torch.argsort(counts, descending=True, stable=True)
+        steps = torch.arange(time)
+        alive = (counts[:, None] > steps).sum(0)
+        self.sizes: list[int] = [n for n in alive.tolist() if n]
+        rows = torch.cat([order[:n] for n in self.sizes])
+        times = torch.repeat_interleave(steps[:len(self.sizes)], alive[:len(self.sizes)])
+        self.order, self.row, self.time = (x.to(lengths.device) for x in (order, rows, times))

@@ -1,0 +1,177 @@
+"""The two pieces of arithmetic that a captioner spends its time in, with hand-written gradients.
+
+B rows, T time, M packed tokens (sum of lengths), V vocabulary, H hidden.
+
+`weighted_nll` never holds more than a block of rows of the (M, V) logits: it turns each block into its gradient in place
+and goes on.  `lstm_maxout` runs a packed sequence, so that a finished caption costs nothing, and collects the gates so
+that the weight gradient is one product.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+BLOCK = 512
+"""Rows of logits held at a time: 512 x 9,488 x 4 bytes = 19 MB; larger blocks gain nothing."""
+
+
+class _WeightedNLL(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor,
+                ) -> tuple[Tensor, Tensor]:
+        dtype = _compute_dtype(hidden)
+        needs = any(ctx.needs_input_grad)
+        logprob = hidden.new_empty(len(hidden))
+        grad_hidden = torch.empty_like(hidden) if needs else None
+        grad_weight = torch.empty_like(weight) if needs else None
+        grad_bias = torch.zeros_like(bias) if needs else None
+        table = weight.to(dtype)
+        for start in range(0, len(hidden), BLOCK):
+            rows = slice(start, start + BLOCK)
+            h = hidden[rows].to(dtype)
+            logits = torch.addmm(bias.to(dtype), h, table.t()).to(weight.dtype)
+            lse = torch.logsumexp(logits, 1) if not needs else None
+            picked = logits.gather(1, target[rows, None])[:, 0]
+            if grad_hidden is None or grad_weight is None or grad_bias is None:
+                torch.sub(picked, lse, out=logprob[rows])
+                continue
+            top = logits.amax(1, keepdim=True)
+            p = logits.sub_(top).exp_()
+            total = p.sum(1, keepdim=True)
+            torch.sub(picked, (total.log() + top)[:, 0], out=logprob[rows])
+            p.mul_(scale[rows, None] / total)                                    # scale * softmax
+            p.scatter_add_(1, target[rows, None], -scale[rows, None])            # scale * (softmax - onehot)
+            grad_bias += p.sum(0)
+            p = p.to(dtype)
+            if dtype == weight.dtype:
+                torch.mm(p, table, out=grad_hidden[rows])
+                torch.addmm(grad_weight, p.t(), h, beta=float(start > 0), out=grad_weight)
+            else:
+                grad_hidden[rows] = p @ table
+                grad_weight = p.t() @ h + (grad_weight if start else 0)
+        if needs:
+            ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
+        ctx.mark_non_differentiable(logprob)
+        return -(logprob * scale).sum(), logprob
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
+        return grad_hidden * grad, grad_weight.mul_(grad), grad_bias * grad, None, None
+
+
+def weighted_nll(hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """-sum_m scale_m log p(target_m | hidden_m), and the log-probabilities themselves.
+
+    hidden (M, H), weight (V, H), bias (V,), target (M,) int64, scale (M,).  Returns the scalar and logprob (M,), in nats;
+    the gradient flows through the scalar alone.
+    """
+    loss, logprob = _WeightedNLL.apply(hidden, weight, bias, target, scale)
+    return loss, logprob
+
+
+def maxout_cell(gates: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+    """One step of the LSTM with maxout input: gates (B, 5H) in the order in, forget, out, two candidates; c (B, H).
+
+    c = None stands for the zero state.  Returns h and c, (B, H) each.  Rennie et al. 2017, as in the FC models that follow it.
+    """
+    H = gates.shape[1] // 5
+    sigmoid = torch.sigmoid(gates[:, :3 * H])
+    c_new = sigmoid[:, :H] * torch.maximum(gates[:, 3 * H:4 * H], gates[:, 4 * H:])
+    if c is not None:
+        c_new = torch.addcmul(c_new, sigmoid[:, H:2 * H], c)
+    return sigmoid[:, 2 * H:] * torch.tanh(c_new), c_new
+
+
+class _PackedLSTM(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, word: Tensor, sizes: list[int], h: Tensor, c: Tensor, weight: Tensor) -> Tensor:
+        H = h.shape[1]
+        dtype = _compute_dtype(h)
+        M = sum(sizes)
+        gates, cells, hidden = h.new_empty(M, 5 * H), h.new_empty(M, H), h.new_empty(M, H)
+        transposed = weight.t().to(dtype).contiguous()
+        start, last_h, last_c = 0, h, c
+        for n in sizes:
+            rows = slice(start, start + n)
+            z = gates[rows]
+            torch.index_select(inputs, 0, word[rows], out=z)
+            if dtype == z.dtype:
+                z.addmm_(last_h[:n], transposed)
+            else:
+                z.add_(last_h[:n].to(dtype) @ transposed)
+            z[:, :3 * H].sigmoid_()
+            torch.maximum(z[:, 3 * H:4 * H], z[:, 4 * H:], out=hidden[rows])      # hidden used as scratch
+            new_c = torch.mul(z[:, :H], hidden[rows], out=cells[rows])
+            new_c.addcmul_(z[:, H:2 * H], last_c[:n])
+            torch.tanh(new_c, out=hidden[rows]).mul_(z[:, 2 * H:3 * H])
+            start, last_h, last_c = start + n, hidden[rows], new_c
+        ctx.sizes, ctx.dtype = sizes, dtype
+        ctx.save_for_backward(inputs, word, h, c, weight, gates, cells, hidden)
+        return hidden
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, word, h, c, weight, gates, cells, hidden = ctx.saved_tensors
+        sizes, dtype, H = ctx.sizes, ctx.dtype, h.shape[1]
+        table = weight.to(dtype)
+        d_gates = torch.empty_like(gates)
+        d_h, d_c = torch.zeros_like(h), torch.zeros_like(c)
+        start = len(gates)
+        for t in reversed(range(len(sizes))):
+            n = sizes[t]
+            start -= n
+            rows = slice(start, start + n)
+            previous = slice(start - sizes[t - 1], start - sizes[t - 1] + n)
+            last_c = c[:n] if t == 0 else cells[previous]
+            z, d = gates[rows], d_gates[rows]
+            i, f, o = z[:, :H], z[:, H:2 * H], z[:, 2 * H:3 * H]
+            tanh_c = torch.tanh(cells[rows])
+            dh = d_h[:n].add_(grad[rows])
+            dc = d_c[:n].add_(dh * o * (1 - tanh_c * tanh_c))
+            first = z[:, 3 * H:4 * H] >= z[:, 4 * H:]
+            u = torch.maximum(z[:, 3 * H:4 * H], z[:, 4 * H:])
+            torch.mul(dc * u, i * (1 - i), out=d[:, :H])
+            torch.mul(dc * last_c, f * (1 - f), out=d[:, H:2 * H])
+            torch.mul(dh * tanh_c, o * (1 - o), out=d[:, 2 * H:3 * H])
+            du = dc * i
+            torch.mul(du, first, out=d[:, 3 * H:4 * H])
+            torch.sub(du, d[:, 3 * H:4 * H], out=d[:, 4 * H:])
+            dc.mul_(f)
+            if dtype == d.dtype:
+                torch.mm(d, table, out=dh)
+            else:
+                dh.copy_(d.to(dtype) @ table)
+        before = torch.cat([h, *(hidden[s:s + n] for s, n in _previous_rows(sizes))])
+        d_weight = (d_gates.to(dtype).t() @ before.to(dtype)).to(weight.dtype)
+        d_inputs = torch.zeros_like(inputs).index_add_(0, word, d_gates)
+        return d_inputs, None, None, d_h, d_c, d_weight
+
+
+def lstm_maxout(inputs: Tensor, word: Tensor, sizes: list[int], h: Tensor, c: Tensor, weight: Tensor) -> Tensor:
+    """Run a packed batch through the LSTM with maxout.
+
+    inputs (U, 5H): input gates (biases included) of U distinct words; word (M,) int64: which of them each packed token is fed;
+    sizes: rows alive at each step, never growing, sum M; h, c (B, H): state before the first step, B = sizes[0];
+    weight (5H, H): recurrent weight.  Returns the hidden states (M, H), packed in time order.
+    """
+    return _PackedLSTM.apply(inputs, word, sizes, h, c, weight)
+
+
+def _previous_rows(sizes: list[int]) -> list[tuple[int, int]]:
+    """Start and count, in packed order, of the hidden states that steps 1.. start from."""
+    rows, start = [], 0
+    for now, following in zip(sizes, sizes[1:], strict=False):
+        rows.append((start, following))
+        start += now
+    return rows
+
+
+def _compute_dtype(tensor: Tensor) -> torch.dtype:
+    """The dtype of matrix products: autocast's where accelerate has switched it on, else the tensor's own."""
+    kind = tensor.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else tensor.dtype

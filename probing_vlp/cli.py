@@ -1,0 +1,68 @@
+"""One command line for every program: sub-commands from typed dataclasses, YAML files and overrides.
+
+Each command is a dataclass (its fields are the options, their docstrings the help) and a function that takes it.
+Precedence, lowest first: defaults, `--config FILE`, `--key value` in the order given.
+"""
+
+import argparse
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jsonargparse import ArgumentParser, set_parsing_settings
+
+from probing_vlp import __version__
+from probing_vlp.errors import UserError, report_user_errors
+
+set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+
+class Command(NamedTuple):
+    """A sub-command: the dataclass of its options, what runs it, one line of help."""
+
+    config: type
+    run: Callable[[Any], None]
+    help: str
+
+
+def main(program: str, description: str, commands: Mapping[str, Command], argv: Sequence[str] | None = None) -> None:
+    """Parse and run; a user's mistake ends in one line and exit code 2."""
+    parser, subparsers = build_parser(program, description, commands)
+    with report_user_errors():
+        try:
+            chosen = parser.parse_args(None if argv is None else list(argv))
+            name = chosen.command
+            options = vars(parser.instantiate_classes(chosen)[name])
+        except argparse.ArgumentError as error:
+            raise UserError(_explain(str(error), subparsers)) from None
+        options.pop("config", None)
+        commands[name].run(commands[name].config(**options))
+
+
+def build_parser(program: str, description: str,
+                 commands: Mapping[str, Command]) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """The parser of a program, and the parser of each of its sub-commands."""
+    parser = ArgumentParser(prog=program, description=description, version=__version__, exit_on_error=False)
+    group = parser.add_subcommands(dest="command", required=True)
+    subparsers = {}
+    for name, command in commands.items():
+        sub = ArgumentParser(description=command.help, exit_on_error=False)
+        sub.add_argument("--config", action="config", help="YAML file with any of the options below")
+        sub.add_class_arguments(command.config, None)
+        for action in sub._actions:
+            if getattr(action, "_typehint", None) is bool:
+                action.nargs, action.const = "?", True  # `--resume` alone means `--resume true`
+        group.add_subcommand(name, sub, help=command.help)
+        subparsers[name] = sub
+    return parser, subparsers
+
+
+def _explain(message: str, subparsers: Mapping[str, ArgumentParser]) -> str:
+    """The parser's message in one line, with near misses for an option that does not exist."""
+    unknown = re.search(r"nrecognized arguments: (--[\w.-]+)", message)
+    if not unknown:
+        return message
+    known = {option for sub in subparsers.values() for action in sub._actions for option in action.option_strings}
+    near = difflib.get_close_matches(unknown[1], known, n=3, cutoff=0.6)
+    return f"unknown option {unknown[1]}; " + (f"did you mean {' or '.join(near)}? " if near else "") + "see --help"

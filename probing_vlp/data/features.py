@@ -1,0 +1,212 @@
+"""Image features in a folder: N vectors of D numbers in a memory-mapped file, and the index that says whose they are.
+
+    features.npy    (N, D) float16 or float32
+    index.json      {"backbone", "dim", "dtype", "image_ids": [N], "file_names": [N], "details": {...}}
+
+`FeatureStore` reads only the rows it is asked for: 113,287 x 2048 never lies in memory whole.  `FeatureWriter` fills
+`NAME.partial/` and renames it when it is complete, so a folder `NAME` is whole or not there.  Rows are written in
+order; `progress.json` says how many are safely on disk, and a later run goes on from there.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from probing_vlp.errors import UserError
+from probing_vlp.files import atomic_write, read_bytes
+
+INDEX, PLAN, PROGRESS, ARRAY = "index.json", "plan.json", "progress.json", "features.npy"
+REMEDY = "make features with: python -m probing_vlp.data.extract --out FOLDER"
+
+
+@dataclass(frozen=True)
+class FeatureIndex:
+    """Whose features these are and what made them; `details` (preprocessing, weights) must agree on --resume too."""
+
+    backbone: str
+    dim: int
+    dtype: str
+    image_ids: tuple[int, ...]
+    file_names: tuple[str, ...]
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """The bytes of index.json: the same features give the same bytes."""
+        return (json.dumps(asdict(self), ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read an index; UserError for anything else."""
+        try:
+            row = json.loads(read_bytes(path, "feature index", REMEDY))
+            return cls(str(row["backbone"]), int(row["dim"]), str(row["dtype"]), tuple(map(int, row["image_ids"])),
+                       tuple(row["file_names"]), dict(row["details"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: not a feature index ({error!r}); {REMEDY}") from None
+
+
+class FeatureStore:
+    """Features of a set of images, read row by row from disk."""
+
+    def __init__(self, path: Path, index: FeatureIndex, array: np.ndarray) -> None:
+        self.path, self.index, self._array = path, index, array
+        self.dim, self.backbone, self.image_ids = index.dim, index.backbone, index.image_ids
+        self._row = {image_id: row for row, image_id in enumerate(index.image_ids)}
+
+    @classmethod
+    def open(cls, path: str | Path, dim: int | None = None) -> Self:
+        """Map a finished feature folder; UserError if it is unfinished, damaged, or `dim` is given and not its width."""
+        path = Path(path)
+        if not path.exists() and partial_folder(path).exists():
+            raise UserError(f"{path}: not finished, {partial_folder(path)} is; run the same command with --resume")
+        index = FeatureIndex.read(path / INDEX)
+        array = _map_array(path / ARRAY)
+        expected = (len(index.image_ids), index.dim)
+        if array.shape != expected or array.dtype.name != index.dtype:
+            raise UserError(f"{path / ARRAY}: holds {array.dtype} {array.shape}, but {INDEX} says {index.dtype} "
+                            f"{expected}; {REMEDY}")
+        if dim is not None and dim != index.dim:
+            raise UserError(f"{path}: {index.backbone} features of width {index.dim}, but width {dim} is needed; give "
+                            "the features that the model was trained on")
+        return cls(path, index, array)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def __contains__(self, image_id: int) -> bool:
+        return image_id in self._row
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).open, (self.path,)  # a copy in another process maps the file again, and carries no features
+
+    def rows(self, image_ids: Sequence[int]) -> np.ndarray:
+        """Features (B, D) float32 of the given images, in their order, repeats allowed.
+
+        UserError naming the images that have none.
+        """
+        try:
+            picked = [self._row[image_id] for image_id in image_ids]
+        except KeyError:
+            missing = [image_id for image_id in dict.fromkeys(image_ids) if image_id not in self._row]
+            some = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+            raise UserError(f"{self.path}: no features of {len(missing)} image(s): {some}; it holds {len(self)} images; "
+                            "extract features of the same data") from None
+        return np.asarray(self._array[picked], dtype=np.float32)
+
+
+class FeatureWriter:
+    """Rows in order into `NAME.partial/`; `finish` makes it `NAME`.  Killed at any moment, it resumes where it was."""
+
+    def __init__(self, path: Path, index: FeatureIndex, resume: bool = False) -> None:
+        """Start, or with `resume` go on from row `self.done`.
+
+        UserError if `path` is there already, if a partial folder is there and `resume` is not given, or if the partial
+        folder belongs to another backbone, width, type, image list or preprocessing.
+        """
+        self.path, self.index, self.partial = path, index, partial_folder(path)
+        if path.exists():
+            _check_same(path, FeatureIndex.read(path / INDEX), index)
+            if not resume:
+                raise UserError(f"{path}: is there already, complete; delete it, or give another --out")
+            self.done = len(index.image_ids)
+        elif self.partial.exists() and (planned := self._planned()):
+            if not resume:
+                raise UserError(f"{self.partial}: unfinished features are there; go on with --resume, or delete it")
+            _check_same(self.partial, planned, index)
+            self.done = len(index.image_ids) if (self.partial / INDEX).exists() else self._progress()
+        else:
+            self._start()
+            self.done = 0
+
+    def write(self, rows: np.ndarray) -> None:
+        """Append rows (n, D); they are on disk when this returns.  OSError naming the file if the disk is full."""
+        if rows.ndim != 2 or rows.shape[1] != self.index.dim or self.done + len(rows) > len(self.index.image_ids):
+            raise ValueError(f"expected at most {len(self.index.image_ids) - self.done} rows of {self.index.dim}, "
+                             f"got {rows.shape}")
+        array = np.ascontiguousarray(rows, dtype=self.index.dtype)
+        target = self.partial / ARRAY
+        try:
+            # write, not a memory map: a full disk is then an OSError and not a SIGBUS
+            with open(target, "r+b") as file:
+                file.seek(_header_size(target) + self.done * array.dtype.itemsize * self.index.dim)
+                file.write(array.data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(target)) from None
+        self.done += len(rows)
+        atomic_write(self.partial / PROGRESS, json.dumps({"rows": self.done}).encode())
+
+    def finish(self) -> FeatureStore:
+        """Write the index last, give the folder its name, and open it."""
+        if not self.path.exists():
+            if self.done != len(self.index.image_ids):
+                raise ValueError(f"{self.done} of {len(self.index.image_ids)} rows are written")
+            if not (self.partial / INDEX).exists():
+                os.replace(self.partial / PLAN, self.partial / INDEX)
+            (self.partial / PROGRESS).unlink(missing_ok=True)
+            os.replace(self.partial, self.path)
+        return FeatureStore.open(self.path)
+
+    def _start(self) -> None:
+        shape, dtype = (len(self.index.image_ids), self.index.dim), np.dtype(self.index.dtype)
+        self.partial.mkdir(parents=True, exist_ok=True)
+        target = self.partial / ARRAY
+        try:
+            with open(target, "wb") as file:
+                np.lib.format.write_array_header_1_0(
+                    file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape})
+                size = file.tell() + shape[0] * shape[1] * dtype.itemsize
+                if hasattr(os, "posix_fallocate"):  # a disk that is too small says so now, not after hours
+                    os.posix_fallocate(file.fileno(), 0, size)
+                file.truncate(size)
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            self.partial.rmdir()
+            raise OSError(error.errno, error.strerror, str(target)) from None
+        atomic_write(self.partial / PLAN, self.index.to_json())  # from now on the folder can be resumed
+
+    def _planned(self) -> FeatureIndex | None:
+        """What the partial folder is to hold; None if it was killed before it held anything."""
+        for name in (INDEX, PLAN):
+            if (self.partial / name).exists():
+                return FeatureIndex.read(self.partial / name)
+        return None
+
+    def _progress(self) -> int:
+        try:
+            return int(json.loads((self.partial / PROGRESS).read_bytes())["rows"])
+        except FileNotFoundError:
+            return 0
+
+
+def partial_folder(path: Path) -> Path:
+    """Where features of `path` lie until they are complete."""
+    return path.with_name(path.name + ".partial")
+
+
+def _check_same(path: Path, there: FeatureIndex, wanted: FeatureIndex) -> None:
+    for key in ("backbone", "dim", "dtype", "details", "image_ids", "file_names"):
+        old, new = getattr(there, key), getattr(wanted, key)
+        if old != new:
+            said = f"{len(old)} and {len(new)} of them" if isinstance(old, tuple) else f"{old} there, {new} now"
+            raise UserError(f"{path}: made with another {key} ({said}); delete it, or give another --out")
+
+
+def _header_size(path: Path) -> int:
+    return int(np.load(path, mmap_mode="r").offset)
+
+
+def _map_array(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not a whole .npy file ({error}); {REMEDY}") from None
+    if not isinstance(array, np.memmap):
+        raise UserError(f"{path}: not an .npy file; {REMEDY}")
+    return array

@@ -1,0 +1,81 @@
+"""Words to ids and back.
+
+Id 0 begins, ends and pads a caption; ids 1..n are the words, by count and then by alphabet; id n+1 is `<unk>`.
+A model's output layer has `len(vocabulary)` = n+2 entries.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from probing_vlp.errors import UserError
+
+END, UNKNOWN = 0, "<unk>"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that a captioner can write; `words[i]` has the id i+1."""
+
+    words: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.words) + 2
+
+    @property
+    def unknown(self) -> int:
+        """The id of every word that is not in the vocabulary."""
+        return len(self.words) + 1
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Word to id."""
+        return {word: i for i, word in enumerate(self.words, 1)}
+
+    def encode(self, tokens: Iterable[str]) -> list[int]:
+        """Ids of the tokens, without an end."""
+        return [self.ids.get(token, self.unknown) for token in tokens]
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Words up to the first 0, or all of them where there is none."""
+        words = []
+        for i in map(int, ids):
+            if i == END:
+                break
+            words.append(UNKNOWN if i == self.unknown else self.words[i - 1])
+        return words
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """12 hex digits of SHA-256: two vocabularies of one fingerprint give a word the same id."""
+        return hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:12]
+
+    def to_json(self) -> str:
+        """The form that is saved beside a checkpoint."""
+        return json.dumps({"format": "vocabulary", "words": self.words}, ensure_ascii=False)
+
+    @staticmethod
+    def from_json(text: str, source: str = "vocabulary") -> "Vocabulary":
+        """The reverse of `to_json`; UserError naming `source` for anything else."""
+        try:
+            words = json.loads(text)["words"]
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{source}: not a vocabulary (JSON with a list \"words\")") from None
+        if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+            raise UserError(f"{source}: \"words\" must be a list of words, at least one")
+        if len(set(words)) != len(words):
+            raise UserError(f"{source}: a word stands twice in \"words\"")
+        return Vocabulary(tuple(words))
+
+
+def build_vocabulary(captions: Iterable[Sequence[str]], min_count: int = 5) -> Vocabulary:
+    """The words seen more than `min_count` times in tokenised captions, whatever the order of the captions."""
+    counts = Counter(word for tokens in captions for word in tokens)
+    kept = [word for word, count in counts.items() if count > min_count and word != UNKNOWN]
+    if not kept:
+        raise UserError(f"no word is seen more than {min_count} times in the captions; give more captions or a smaller "
+                        "minimum count")
+    return Vocabulary(tuple(sorted(kept, key=lambda word: (-counts[word], word))))

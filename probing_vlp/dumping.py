@@ -1,0 +1,190 @@
+"""`probe.py dump` and `probe.py score`: captions of a split by a trained captioner, and scores beside captions.
+
+A dump grows in a file beside its place (`.NAME.partial`), a chunk of images at a time, each chunk flushed; `--resume` goes on
+after the last whole line.  The dump itself appears at once, whole.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+
+from probing_vlp import __version__
+from probing_vlp.captioner.checkpoint import find_checkpoint, load_captioner
+from probing_vlp.captioner.decode import DecodeConfig, Stepper, decode
+from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
+from probing_vlp.data.vocabulary import Vocabulary
+from probing_vlp.dump import CaptionDump, finite_or_none, parse_record, read_dump, record_line, write_dump
+from probing_vlp.errors import UserError
+from probing_vlp.files import sha256_file
+from probing_vlp.records import CaptionRecord, Image
+from probing_vlp.scorers import load_scorer
+from probing_vlp.training.rewards import encode_images, score_captions
+
+CHUNK = 128
+"""Images decoded, scored and written at a time."""
+
+
+@dataclass
+class DumpConfig:
+    """Captions of a split by a trained captioner."""
+
+    run: str = "runs/ce"
+    """Run folder (its best checkpoint) or checkpoint file."""
+    split: str = "test"
+    """Split to describe."""
+    out: str = ""
+    """File to write, gzipped if it ends in .gz; default: RUN/dumps/SPLIT.jsonl."""
+    name: str = ""
+    """Label of the dump in reports; default: the run's name."""
+    resume: bool = False
+    """Go on with a dump that was interrupted."""
+    data: DataConfig = field(default_factory=DataConfig)
+    decoding: DecodeConfig = field(default_factory=DecodeConfig)
+    scorers: list[str] = field(default_factory=list)
+    """Scorers whose raw scores are written beside the captions."""
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Options of the scorers by name."""
+    seed: int = 1
+    """Of sampling."""
+
+
+def dump(config: DumpConfig) -> None:
+    """Decode, score, write."""
+    source = open_visuals(config.data)
+    assert source.store is not None
+    path = find_checkpoint(config.run)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model, vocabulary, checkpoint = load_captioner(path, source.store, device)
+    folder = Path(config.run) if Path(config.run).is_dir() else path.parent
+    out = Path(config.out) if config.out else folder / "dumps" / f"{config.split}.jsonl"
+    images = source.data.split(config.split)
+    header = {"name": config.name or folder.name, "split": config.split, "seed": config.seed, "version_of_project": __version__,
+              "run": str(folder), "checkpoint": path.name, "checkpoint_sha256": sha256_file(path), "step": checkpoint.state["step"],
+              "kind": checkpoint.state.get("kind"), "signature": checkpoint.state.get("signature", {}),
+              "config": checkpoint.state.get("config", {}), "decoding": vars(config.decoding), "scorers": list(config.scorers),
+              "data": config.data.source, "mini_scorers": sorted({"mini-clip"} & {*config.scorers, *reward_of(checkpoint.state)})}
+    scoring = Scoring(config.scorers, config.options, source, images)
+    partial = Partial(out, header, config.resume)
+    numbers = torch.rand(len(images), config.decoding.max_length, generator=torch.Generator().manual_seed(config.seed))
+    stepper = Stepper(model)
+    for start in track(range(partial.done, len(images), CHUNK), f"describing {config.split}"):
+        rows = range(start, min(start + CHUNK, len(images)))
+        features = torch.from_numpy(source.store.rows([images[row].image_id for row in rows])).to(device)
+        decoded = decode(model, features, config.decoding, numbers[rows.start:rows.stop].to(device), stepper)
+        records = to_records([images[row] for row in rows], decoded.words.tolist(), decoded.logprob.tolist(), vocabulary)
+        partial.add(scoring.add(rows, records))
+    partial.finish()
+    print(f"{len(images)} captions: {out}")
+
+
+def reward_of(state: Mapping[str, Any]) -> Mapping[str, float]:
+    """Scorers in the reward that a checkpoint was trained on, with their weights."""
+    reward: Mapping[str, float] = state.get("signature", {}).get("reward", {})
+    return reward
+
+
+def to_records(images: Sequence[Image], words: Sequence[Sequence[int]], logprobs: Sequence[float],
+               vocabulary: Vocabulary) -> list[CaptionRecord]:
+    """Decoded word ids as dump records, without scores."""
+    decoded = [tuple(vocabulary.decode(row)) for row in words]
+    return [CaptionRecord(image.image_id, " ".join(tokens), image.file_name, tokens, logprob)
+            for image, tokens, logprob in zip(images, decoded, logprobs, strict=True)]
+
+
+class Scoring:
+    """Raw scores of captions of a list of images by several scorers, the images encoded once."""
+
+    def __init__(self, names: Sequence[str], options: Mapping[str, Mapping[str, Any]], source: VisualSource,
+                 images: Sequence[Image]) -> None:
+        self.scorers = {name: load_scorer(name, **options.get(name, {})) for name in names}
+        self.encoded = {name: encode_images(scorer, images, source) for name, scorer in self.scorers.items()}
+
+    def add(self, rows: Sequence[int], records: Sequence[CaptionRecord]) -> list[CaptionRecord]:
+        """The records with a score by each scorer; record i belongs to image row rows[i]."""
+        captions = [record.caption for record in records]
+        found = {name: score_captions(scorer, self.encoded[name].select(rows), captions).tolist()
+                 for name, scorer in self.scorers.items()}
+        return [replace(record, scores={**record.scores, **{name: finite_or_none(found[name][i]) for name in found}})
+                for i, record in enumerate(records)]
+
+
+class Partial:
+    """A dump in the making; `done` records of it are already there."""
+
+    def __init__(self, out: Path, header: Mapping[str, Any], resume: bool) -> None:
+        self.out, self.header, self.records = out, dict(header), []
+        self.path = out.with_name(f".{out.name}.partial")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        first = json.dumps(self.header, sort_keys=True)
+        if resume and self.path.exists():
+            self.records = self._read(first)
+        # rewritten: a line cut by a kill goes
+        self.file = open(self.path, "w", encoding="utf-8")  # noqa: SIM115
+        self._write([first, *map(record_line, self.records)])
+
+    @property
+    def done(self) -> int:
+        """Records already there."""
+        return len(self.records)
+
+    def add(self, records: Sequence[CaptionRecord]) -> None:
+        """Append and flush to disk."""
+        self.records.extend(records)
+        self._write(list(map(record_line, records)))
+
+    def finish(self) -> None:
+        """Put the whole dump in its place."""
+        self.file.close()
+        write_dump(self.out, self.header, self.records)
+        self.path.unlink()
+
+    def _write(self, lines: Sequence[str]) -> None:
+        self.file.write("".join(line + "\n" for line in lines))
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def _read(self, first: str) -> list[CaptionRecord]:
+        lines = self.path.read_text(encoding="utf-8").split("\n")
+        if lines[0] != first:
+            raise UserError(f"{self.path}: was begun with other options or another checkpoint; delete it, or leave out --resume")
+        whole = lines[1:-1]  # what follows the last newline was cut
+        return [parse_record(self.path, i, line) for i, line in enumerate(whole[:len(whole) // CHUNK * CHUNK], 2)]
+
+
+@dataclass
+class ScoreConfig:
+    """Scores beside the captions of a dump."""
+
+    dump: str
+    """Dump to read: ours or a COCO results file."""
+    scorers: list[str] = field(default_factory=lambda: ["mini-clip"])
+    """Scorers, by name or package.module:Class."""
+    out: str = ""
+    """File to write; default: the dump itself."""
+    data: DataConfig = field(default_factory=DataConfig)
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Options of the scorers by name."""
+
+
+def score(config: ScoreConfig) -> None:
+    """Score every caption of a dump and write it with the scores."""
+    found: CaptionDump = read_dump(Path(config.dump))
+    source = open_visuals(config.data)
+    by_id = {image.image_id: image for image in source.data.images}
+    missing = next((record.image_id for record in found.records if record.image_id not in by_id), None)
+    if missing is not None:
+        raise UserError(f"{config.dump}: image {missing} is not in the data {config.data.source}; give its data with --data.source")
+    images = [by_id[image_id] for image_id in dict.fromkeys(record.image_id for record in found.records)]
+    row_of = {image.image_id: row for row, image in enumerate(images)}
+    scored = Scoring(config.scorers, config.options, source, images).add([row_of[r.image_id] for r in found.records], found.records)
+    header = {"name": found.name, **found.header, "scorers": sorted({*found.header.get("scorers", []), *config.scorers})}
+    header.pop("count", None)
+    out = Path(config.out or config.dump)
+    write_dump(out, header, scored)
+    print(f"{len(scored)} captions scored by {', '.join(config.scorers)}: {out}")

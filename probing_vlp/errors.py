@@ -1,0 +1,35 @@
+"""A user's mistake: one line on stderr, exit code 2, no traceback.
+
+Every command runs inside `report_user_errors`; library code raises `UserError` with a message that says what is
+wrong, where (file, line or key) and what to do about it.
+"""
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class UserError(Exception):
+    """A mistake that the user can mend; the message is one line."""
+
+
+@contextmanager
+def report_user_errors() -> Iterator[None]:
+    """Turn `UserError`, a full disk and Ctrl-C into one line and an exit code (2, 2 and 130)."""
+    try:
+        yield
+    except UserError as error:
+        _leave(" ".join(str(error).split()), 2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" while writing {error.filename}" if error.filename else ""
+        _leave(f"disk full{where}: free some space, then run the same command with --resume", 2)
+    except KeyboardInterrupt:
+        _leave("interrupted; run the same command with --resume to go on", 130)
+
+
+def _leave(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(code)

@@ -1,0 +1,41 @@
+"""Writing so that a kill or a full disk leaves the old file or the new one, never half of one."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from probing_vlp.errors import UserError
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write aside, flush to disk, rename over `path`; parent folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(aside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def read_bytes(path: Path, what: str, remedy: str) -> bytes:
+    """The file's bytes, or a UserError that names `what` was looked for and the `remedy`."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such {what}; {remedy}") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder, not a {what}; {remedy}") from None
+
+
+def sha256_file(path: Path) -> str:
+    """Hex digest of a file, read in chunks of 1 MiB."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,106 @@
+"""Rewards: raw scores of captions by one or several scorers, kept apart until their weighted sum.
+
+B images, S samples an image, K scorers.  NaN ("could not score") in any scorer of weight other than zero makes the sum NaN;
+`advantage.py` says what becomes of it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from probing_vlp.data.visuals import VisualSource
+from probing_vlp.errors import UserError
+from probing_vlp.records import Image
+from probing_vlp.scorers import load_scorer
+
+ENCODE_BATCH = 256
+
+
+class Reward:
+    """A weighted sum of scorers; the images of a split are encoded once and then known by their row in it."""
+
+    def __init__(self, weights: Mapping[str, float], options: Mapping[str, Mapping[str, Any]], source: VisualSource,
+                 quiet: bool = False) -> None:
+        """`weights` by scorer name; `options` by scorer name are passed on to it."""
+        if not weights or all(weight == 0 for weight in weights.values()):
+            raise UserError("no reward: give at least one scorer a weight other than 0, as in --scorers.mini-clip 1")
+        self.weights, self.source, self.quiet = dict(weights), source, quiet
+        self.scorers = {name: load_scorer(name, **options.get(name, {})) for name in weights}
+        self._encoded: dict[str, dict[str, Any]] = {}
+
+    def encode(self, split: str, images: Sequence[Image]) -> None:
+        """Encode the images of a split for every scorer."""
+        self._encoded[split] = {name: encode_images(scorer, images, self.source, self.quiet)
+                                for name, scorer in self.scorers.items()}
+
+    def __call__(self, split: str, rows: Sequence[int], captions: Sequence[str],
+                 ended: Sequence[bool]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weighted sum (N,) and the raw scores by scorer (N,); caption i belongs to row rows[i] of the split.
+
+        `ended` says which captions came to an end before they were cut; only a scorer with `counts_end` asks.
+        """
+        raw = {name: score_captions(scorer, self._encoded[split][name].select(rows), captions, ended)
+               for name, scorer in self.scorers.items()}
+        total = torch.zeros(len(captions))
+        for name, scores in raw.items():
+            if self.weights[name]:
+                total = total + self.weights[name] * scores
+        return total, raw
+
+
+def score_captions(scorer: Any, encoded: Any, captions: Sequence[str], ended: Sequence[bool] | None = None) -> Tensor:
+    """(N,) scores; whether captions ended is told to scorers that count the end (CIDEr-D)."""
+    scores: Tensor = scorer.score(encoded, captions, ended=ended) if getattr(scorer, "counts_end", False) and ended \
+        else scorer.score(encoded, captions)
+    return scores
+
+
+def encode_images(scorer: Any, images: Sequence[Image], source: VisualSource, quiet: bool = False) -> Any:
+    """All images through the scorer's own encoder, ENCODE_BATCH at a time where the result can be joined."""
+    if scorer.visual == "references":  # document frequencies need them all at once
+        return scorer.encode(source.get(scorer.visual, images))
+    starts = range(0, len(images), ENCODE_BATCH)
+    steps = track(starts, f"encoding images for {scorer.name}", disable=quiet or len(starts) < 4)
+    parts = [scorer.encode(source.get(scorer.visual, images[start:start + ENCODE_BATCH])) for start in steps]
+    return Joined(parts)
+
+
+class Joined:
+    """Encoded parts of ENCODE_BATCH images each, seen as one."""
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def select(self, rows: Sequence[int]) -> Any:
+        """The given rows."""
+        if len(self.parts) == 1:
+            return self.parts[0].select(rows)
+        first = self.parts[0]
+        if not hasattr(first, "tensor"):
+            raise TypeError(f"{type(first).__name__} has no `tensor`; encodings of more than {ENCODE_BATCH} images must be "
+                            "scorers.base.TensorEncoded")
+        index = np.asarray(rows)
+        tensors = [self.parts[row // ENCODE_BATCH].tensor[row % ENCODE_BATCH] for row in index.tolist()]
+        return type(first)(torch.stack(tensors))
+
+
+def check_scored(rewards: Tensor, raw: Mapping[str, Tensor]) -> None:
+    """UserError if no caption of the batch could be scored: training on it would teach nothing."""
+    if bool(torch.isnan(rewards).all()):
+        blame = [name for name, scores in raw.items() if bool(torch.isnan(scores).all())]
+        raise UserError(f"scorer {', '.join(blame) or 'sum'} gave NaN for all {len(rewards)} captions of the batch; check its "
+                        "checkpoint and its inputs with: python probe.py score")
+
+
+def mean_or_none(values: Tensor) -> float | None:
+    """Mean of the finite values, for a log line; None if there are none."""
+    value = float(torch.nanmean(values.double())) if len(values) else math.nan
+    return value if math.isfinite(value) else None

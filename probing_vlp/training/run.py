@@ -1,0 +1,91 @@
+"""Run folders: `config.yaml`, `log.jsonl`, `tensorboard/`, `checkpoints/`, `dumps/`, `report/`.
+
+The log is cut back to the checkpoint's step on resume, so that it holds each step once.
+Only the main process writes.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch.utils.tensorboard import SummaryWriter
+
+from probing_vlp.checkpoints import Checkpoint
+from probing_vlp.errors import UserError
+from probing_vlp.files import atomic_write
+
+
+class RunFolder:
+    """The folder of one training run."""
+
+    def __init__(self, path: Path, config: Any, resume: bool, writer: bool = True) -> None:
+        """Open a run.  A folder that already holds one is refused unless `resume`; `writer` is True in one process."""
+        self.path, self.writer = path, writer
+        started = (path / "checkpoints" / "last.safetensors").exists()
+        if writer and not resume and (started or (path / "log.jsonl").exists()):
+            raise UserError(f"{path}: holds a run already; give --resume to go on with it, or another --run")
+        self.resumed = Checkpoint.load(self.checkpoint("last")) if resume and started else None
+        self._log = self._board = None
+        if writer:
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "dumps").mkdir(exist_ok=True)
+            atomic_write(path / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False).encode())
+            self._cut_log(self.resumed.state["step"] if self.resumed else 0)
+            self._log = open(path / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115
+            self._board = SummaryWriter(path / "tensorboard", purge_step=self.resumed.state["step"] + 1 if
+                                        self.resumed else None)
+
+    def checkpoint(self, name: str) -> Path:
+        """Path of the checkpoint called `name`: "last" or "best"."""
+        return self.path / "checkpoints" / f"{name}.safetensors"
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Add a line for a step; `row` needs "step"."""
+        if self._log is None or self._board is None:
+            return
+        self._log.write(json.dumps(row) + "\n")
+        self._log.flush()
+        for key, value in row.items():
+            if isinstance(value, int | float) and key != "step":
+                self._board.add_scalar(key, value, row["step"])
+
+    def save(self, name: str, checkpoint: Checkpoint) -> None:
+        """Save under `name`, the log flushed to disk before, so that it never lags behind the checkpoint."""
+        if self._log is None:
+            return
+        os.fsync(self._log.fileno())
+        checkpoint.save(self.checkpoint(name))
+
+    def close(self) -> None:
+        """Close the log and the TensorBoard events."""
+        if self._log is not None and self._board is not None:
+            self._log.close()
+            self._board.close()
+
+    def _cut_log(self, step: int) -> None:
+        path = self.path / "log.jsonl"
+        if path.exists():
+            kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+            atomic_write(path, "".join(line + "\n" for line in kept).encode())
+
+
+def plain(value: Any) -> Any:
+    """A config as plain lists, dicts and scalars."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return float("inf")  # a line cut by a kill

@@ -1,0 +1,89 @@
+"""The small dual encoder: what its score may and may not depend on, and its files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from probing_vlp.errors import UserError
+from probing_vlp.records import FeatureVector
+from probing_vlp.scorers.mini_clip import MiniClip, MiniClipScorer, Sizes, load_mini_clip, pad_tokens, save_mini_clip
+
+WORDS = ("a", "dog", "on", "cat", "mat")
+SIZES = Sizes(features=6, vocabulary=len(WORDS) + 2, word=5, hidden=7, joint=4)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    save_mini_clip(tmp_path, MiniClip(SIZES), WORDS, "toy", {"seed": 0})
+    return tmp_path
+
+
+def visuals(count: int) -> list[FeatureVector]:
+    rows = np.random.default_rng(1).random((count, 6), dtype=np.float32)
+    return [FeatureVector(i, row, "toy") for i, row in enumerate(rows)]
+
+
+def test_padding_does_not_change_a_text_vector() -> None:
+    torch.manual_seed(0)
+    model = MiniClip(SIZES).double().eval()
+    alone = model.text_vectors(torch.tensor([[1, 2, 3]]))
+    padded = model.text_vectors(torch.tensor([[1, 2, 3, 0, 0, 0], [4, 5, 1, 2, 3, 4]]))
+    assert torch.allclose(alone[0], padded[0], atol=1e-12)
+
+
+def test_the_score_depends_on_word_order(folder: Path) -> None:
+    scorer = MiniClipScorer(checkpoint=folder)
+    encoded = scorer.encode(visuals(1) * 2)
+    there, back = scorer.score(encoded, ["dog on cat", "cat on dog"]).tolist()
+    assert abs(there - back) > 1e-4
+
+
+def test_the_score_is_the_cosine_of_the_towers(folder: Path) -> None:
+    model, _ = load_mini_clip(folder)
+    images, texts, scale = model(torch.from_numpy(visuals(1)[0].vector)[None], torch.tensor([[1, 2, 6]]))  # 6: unknown
+    assert images.norm().item() == pytest.approx(1)
+    assert texts.norm().item() == pytest.approx(1)
+    assert scale.item() == pytest.approx(1 / 0.07)
+    scorer = MiniClipScorer(checkpoint=folder)
+    assert scorer.score(scorer.encode(visuals(1)), ["A dog, zebra!"]).item() == pytest.approx((images @ texts.T).item())
+
+
+def test_captions_without_words_are_not_scored(folder: Path) -> None:
+    scorer = MiniClipScorer(checkpoint=folder)
+    encoded = scorer.encode(visuals(1)).select([0] * 4)
+    assert torch.isnan(scorer.score(encoded, ["", " ", "?!", "zebra"])).tolist() == [True, True, True, False]
+    assert torch.isnan(scorer.score(encoded, ["?!"] * 4)).all()  # none has a word
+
+
+def test_pad_tokens_stops_at_the_longest() -> None:
+    assert pad_tokens([[1, 2], [3]]).tolist() == [[1, 2], [3, 0]]
+    assert pad_tokens([[]]).tolist() == [[0]]
+
+
+def test_wrong_features(folder: Path) -> None:
+    scorer = MiniClipScorer(checkpoint=folder)
+    with pytest.raises(UserError, match="reads toy features of width 6, not toy of width 5"):
+        scorer.encode([FeatureVector(3, np.zeros(5, np.float32), "toy")])
+    with pytest.raises(UserError, match="image 3: .* not resnet101 of width 6"):
+        scorer.encode([FeatureVector(3, np.zeros(6, np.float32), "resnet101")])
+
+
+def test_broken_folders(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no such mini-clip description; train one with: python train\.py scorer"):
+        MiniClipScorer(checkpoint=tmp_path / "nowhere")
+    weights, about = folder / "mini-clip.safetensors", folder / "mini-clip.json"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    with pytest.raises(UserError, match=r"not the weights that mini-clip\.json names"):
+        MiniClipScorer(checkpoint=folder)
+    weights.write_bytes(whole)
+    description = json.loads(about.read_text())
+    for broken in ("{", "[]", json.dumps({**description, "sizes": {}}),
+                   json.dumps({**description, "sizes": {**description["sizes"], "word": 6}})):
+        about.write_text(broken)
+        with pytest.raises(UserError, match="not a mini-clip of this version"):
+            MiniClipScorer(checkpoint=folder)

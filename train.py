@@ -1,0 +1,20 @@
+"""Train: a scorer, a captioner by cross-entropy (ce), a captioner towards a scorer's matching score (scst).
+
+    python train.py ce   --config configs/demo-ce.yaml
+    python train.py scst --config configs/demo-scst.yaml
+    accelerate launch --num_processes 2 train.py scst --config configs/demo-scst.yaml
+"""
+
+from probing_vlp import torchvision_cpu
+from probing_vlp.cli import Command, main
+from probing_vlp.training import contrastive, self_critical, supervised
+
+COMMANDS = {
+    "scorer": Command(contrastive.ScorerConfig, contrastive.run, "train the small contrastive scorer, mini-clip"),
+    "ce": Command(supervised.CEConfig, supervised.run, "train a captioner by cross-entropy"),
+    "scst": Command(self_critical.SCSTConfig, self_critical.run, "train a captioner towards a scorer's matching score"),
+}
+
+if __name__ == "__main__":
+    torchvision_cpu.ensure_torchvision()
+    main("train.py", "Train a scorer or a captioner.", COMMANDS)
