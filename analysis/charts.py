@@ -71,8 +71,12 @@ def _dot(axes: Axes, height: float, dot: Dot) -> None:
     axes.text(1.0, height + 0.3, number(dot.value), transform=line, fontsize=11.5, va="bottom", ha="right", color=INK)
 
 
-def line_chart(key: str, title: str, description: str, steps: np.ndarray, values: np.ndarray, series: int) -> Markup:
-    """A training curve: `values` (n,) over `steps` (n,), at most MOST_POINTS points (means of neighbours beyond)."""
+def line_chart(key: str, title: str, description: str, steps: np.ndarray, values: np.ndarray, series: int,
+               mark: int = 0) -> Markup:
+    """A training curve: `values` (n,) over `steps` (n,), at most MOST_POINTS points (means of neighbours beyond).
+
+    A dashed line stands at step `mark`, unless that is 0.
+    """
     steps, values = _thin(steps), _thin(values)
     colour = SERIES[series % len(SERIES)]
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": key}):
@@ -80,6 +84,8 @@ def line_chart(key: str, title: str, description: str, steps: np.ndarray, values
         axes = figure.add_axes((0.15, 0.16, 0.82, 0.8), facecolor="none")
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.plot(steps, values, color=colour, linewidth=1.8, marker="o" if len(steps) < 15 else None, markersize=4)
+        if mark:
+            axes.axvline(mark, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.tick_params(labelsize=11, length=0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from probing_vlp.data.embedded import cache_dir, coco_corpus
-from probing_vlp.data.splits import load_data
+from probing_vlp.data.splits import CaptionData, load_data
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError
 from probing_vlp.records import CaptionRecord, Image
@@ -28,7 +28,8 @@ class Context:
     seed: int = 1
     draws: int = 1000
     """Bootstrap draws behind each interval."""
-    cache: Path = Path("~/.cache/probing_vlp").expanduser()
+    cache: Path = field(default_factory=cache_dir)
+    """Where the language model is kept."""
     stop: Collection[str] = ()
     """Names of analyses that are not wanted."""
     memory: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -55,8 +56,8 @@ def load_context(source: str = "embedded", corpus: str = "coco", seed: int = 1, 
     if draws < 1:
         raise UserError(f"{draws} bootstrap draws: at least 1 is needed")
     data = load_data(source)
-    own = [text for image in data.images if image.split == "train" for text in data.captions[image.image_id]]
-    return Context(data.captions, functools.cache(_coco_train) if corpus == "coco" else lambda: own,
+    own = functools.partial(_train_captions, data)
+    return Context(data.captions, functools.cache(_coco_train) if corpus == "coco" else own,
                    {image.image_id: image for image in data.images}, seed, draws, cache_dir(), frozenset(stop))
 
 
@@ -66,15 +67,19 @@ def one_caption_per_image(dump: CaptionDump, references: Mapping[int, tuple[str,
     seen: set[int] = set()
     for record in dump.records:
         if record.image_id in seen:
-            raise UserError(f"{where}: image {record.image_id} has more than one caption; caption metrics compare one an "
-                            "image: dump greedy or beam captions, or split the file")
+            raise UserError(f"{where}: image {record.image_id} has more than one caption; caption metrics compare one "
+                            "an image: dump greedy or beam captions, or split the file")
         if not references.get(record.image_id):
-            raise UserError(f"{where}: image {record.image_id} has no reference captions in the data; give the data that "
-                            "the captions were made for with --data")
+            raise UserError(f"{where}: image {record.image_id} has no reference captions in the data; give the data "
+                            "that the captions were made for with --data")
         seen.add(record.image_id)
     if not seen:
         raise UserError(f"{where}: the dump holds no captions")
     return dump.records
+
+
+def _train_captions(data: CaptionData) -> list[str]:
+    return [text for image in data.split("train") for text in data.captions[image.image_id]]
 
 
 def _coco_train() -> list[str]:

@@ -18,16 +18,15 @@ from probing_vlp.dump import CaptionDump
 SOURCE = "analysis.curves"
 CURVES = {
     "reward_mean": "Mean reward of the samples",
-    "val_score": "Validation score",
-    "val_cider": "Validation CIDEr",
+    "val_reward": "Validation reward",
+    "val_cider": "Validation CIDEr-D",
     "beat_baseline": "Share of samples that beat the baseline",
     "reward_spread": "Spread of rewards within an image",
-    "length": "Length of a sample (words)",
+    "length": "Words a sample",
     "entropy": "Entropy (nats a word)",
     "kl": "KL to the CE model (nats a word)",
     "loss": "Loss",
-    "val_loss": "Validation loss",
-    "unscored": "Unscored samples",
+    "unscored": "Samples without a score",
 }
 
 
@@ -45,24 +44,27 @@ class Training(NamedTuple):
 
     model: str
     run: str
+    step: int
+    """The step whose weights wrote the captions, 0 where the header does not say."""
     curves: tuple[Curve, ...]
     note: str = ""
 
 
 def read_training(dump: CaptionDump) -> Training:
     """The curves of a dump's run.  A line cut by a kill is left out; a step logged twice counts as logged last."""
-    folder = run_folder(dump)
+    folder, step = run_folder(dump), dump.header.get("step")
+    step = step if isinstance(step, int) else 0
     if folder is None:
         named = dump.header.get("run")
         why = f"its run folder {named} is not on this machine" if named else "the dump names no run"
-        return Training(dump.name, str(named or ""), (), why)
+        return Training(dump.name, str(named or ""), step, (), why)
     series: dict[str, dict[int, float]] = {key: {} for key in CURVES}
     for line in _lines(folder / "log.jsonl"):
         for key in CURVES.keys() & line.keys():
             if isinstance(line[key], int | float) and math.isfinite(line[key]):
                 series[key][line["step"]] = float(line[key])
     curves = tuple(_curve(key, points) for key, points in series.items() if len(points) > 1)
-    return Training(dump.name, str(folder), curves, "" if curves else f"{folder}/log.jsonl holds no curves")
+    return Training(dump.name, str(folder), step, curves, "" if curves else f"{folder}/log.jsonl holds no curves")
 
 
 def run_folder(dump: CaptionDump) -> Path | None:
@@ -80,9 +82,14 @@ def curve_rows(training: Training) -> list[Row]:
     rows = []
     for curve in training.curves:
         ends = {"first": 0, "lowest": int(curve.values.argmin()), "highest": int(curve.values.argmax()), "last": -1}
-        rows += [Row(f"curve:{curve.key}:{which}", training.model, float(curve.values[i]), None, None,
-                     len(curve.steps), "steps", SOURCE, f"step {curve.steps[i]}") for which, i in ends.items()]
+        rows += [Row(f"curve:{curve.key}:{which}", training.model, float(curve.values[i]), None, None, 1, "one step",
+                     SOURCE, f"step {curve.steps[i]}") for which, i in ends.items()]
     return rows
+
+
+def curve_title(key: str) -> str:
+    """The heading of a curve."""
+    return CURVES.get(key, key)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -97,4 +104,4 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _curve(key: str, points: dict[int, float]) -> Curve:
     steps = np.array(sorted(points))
-    return Curve(key, CURVES[key], steps, np.array([points[int(step)] for step in steps]))
+    return Curve(key, curve_title(key), steps, np.array([points[int(step)] for step in steps]))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from analysis.photos import Photo
 from analysis.results import Row
-from analysis.scores import SOURCE, score_unit, scores_by_image
+from analysis.scores import SOURCE, UNIT, scores_by_image
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import Image
 
@@ -65,8 +65,8 @@ def example_rows(dumps: Sequence[CaptionDump], picks: Sequence[Pick], scorer: st
     rows = []
     for dump in dumps:
         scores = scores_by_image(dump, scorer)
-        rows += [Row(f"example:{pick.image_id}:{scorer}", dump.name, scores[pick.image_id], None, None, 1,
-                     score_unit(dumps, scorer), SOURCE, pick.why)
+        rows += [Row(f"example:{pick.image_id}:{scorer}", dump.name, scores[pick.image_id], None, None, 1, UNIT,
+                     SOURCE, pick.why)
                  for pick in picks if pick.image_id in scores and scores[pick.image_id] == scores[pick.image_id]]
     return rows
 

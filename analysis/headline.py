@@ -28,15 +28,15 @@ def question(scorers: Sequence[str]) -> str:
     return f"What does {listing(scorers)} take for a good caption?" if scorers else "How do these captions differ?"
 
 
-def answers(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, str], main: str) -> list[str]:
+def answers(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, Sequence[str]], main: str) -> list[str]:
     """One sentence for each dump after the first; for a single dump one sentence on it.
 
-    `rewards` names the scorer that each dump was trained to please, "" where there is none: those are judged by `main`.
+    `rewards` names the scorers that each dump was trained to please; where there are none, `main` is the judge.
     """
     values = {(row.name, row.model): row for row in rows if row.value is not None}
     if len(models) == 1:
-        return [_single(values, models[0], rewards[models[0]] or main)]
-    return [_change(values, models[0], model, rewards[model] or main, bool(rewards[model])) for model in models[1:]]
+        return [_single(values, models[0], next(iter(rewards[models[0]]), main))]
+    return [_change(values, models, model, rewards[model], main) for model in models[1:]]
 
 
 def _single(values: Mapping[tuple[str, str], Row], model: str, scorer: str) -> str:
@@ -48,28 +48,32 @@ def _single(values: Mapping[tuple[str, str], Row], model: str, scorer: str) -> s
     return f"The captions of {model}: {listing(parts)}." if parts else f"The captions of {model} could not be measured."
 
 
-def _change(values: Mapping[tuple[str, str], Row], first: str, model: str, scorer: str,
-            is_reward: bool) -> str:
-    pairs = {name: (values.get((name, first)), values.get((name, model))) for name in COSTS}
-    costs = listing([text.format(_value(before), _value(after)) for name, text in COSTS.items()
-                     for before, after in [pairs[name]] if before and after])
-    score, start = values.get((f"score:{scorer}", model)), values.get((f"score:{scorer}", first))
+def _change(values: Mapping[tuple[str, str], Row], models: Sequence[str], model: str, rewards: Sequence[str],
+            main: str) -> str:
+    first, scorer = models[0], next(iter(rewards), main)
+    start, score = (values.get((f"score:{scorer}", of)) for of in (first, model))
     gain = values.get((f"score_difference:{scorer}", model))
+    costs = listing([text.format(_value(before), _value(after)) for name, text in COSTS.items()
+                     if (before := values.get((name, first))) and (after := values.get((name, model)))])
+    costs = costs.replace(" from", " went from", 1)
     if not (score and start and gain):
-        return f"From {first} to {model} {costs.replace(' from', ' went from', 1)}." if costs else \
-            f"{model} and {first} share no measure."
-    trained = f"After SCST with {scorer}" + (f" ({model})" if model != scorer else "")
-    moved = _moved(gain).format(_value(start), _value(score))
-    proof = f" (95% interval of the paired difference {interval(gain.ci_low, gain.ci_high, signed=True)}, " \
-            f"n = {gain.n:,} images)" if gain.ci_low is not None and gain.ci_high is not None else f" (n = {gain.n:,})"
-    cost = f", while {costs.replace(' from', ' went from', 1)}" if costs else ""
-    return f"{trained if is_reward else f'From {first} to {model}'}, the mean score by {scorer} {moved}{proof}{cost}."
+        return f"From {first} to {model}, {costs}." if costs else f"{first} and {model} share no measure."
+    opening = f"From {first} to {model}, the mean score by {scorer}"
+    if rewards:
+        label = f" ({model})" if len(models) > 2 and [model] != list(rewards) else ""
+        owner = "its" if len(rewards) == 1 else f"{scorer}'s"
+        opening = f"After SCST with {listing(rewards)}{label}, {owner} mean score"
+    return f"{opening} {_moved(gain, start, score)}" + (f", while {costs}." if costs else ".")
 
 
-def _moved(gain: Row) -> str:
-    if gain.ci_low is None or gain.ci_high is None or gain.ci_low <= 0 <= gain.ci_high:
-        return "did not change beyond chance, from {} to {}"
-    return "rose from {} to {}" if gain.ci_low > 0 else "fell from {} to {}"
+def _moved(gain: Row, start: Row, score: Row) -> str:
+    """ "rose from 0.387 to 0.402 (95% interval of the paired difference 0.012 to 0.018, n = 170)"."""
+    ends = f"from {_value(start)} to {_value(score)}"
+    if gain.ci_low is None or gain.ci_high is None:
+        return f"went {ends} (n = {gain.n:,})"
+    verb = "rose" if gain.ci_low > 0 else "fell" if gain.ci_high < 0 else "did not change beyond chance,"
+    span = interval(gain.ci_low, gain.ci_high)
+    return f"{verb} {ends} (95% interval of the paired difference {span}, n = {gain.n:,})"
 
 
 def _value(row: Row | None) -> str:
@@ -77,7 +81,7 @@ def _value(row: Row | None) -> str:
 
 
 def _span(row: Row) -> str:
-    return f" (95% interval {interval(row.ci_low, row.ci_high)}, n = {row.n:,} images)" \
+    return f" (95% interval {interval(row.ci_low, row.ci_high)}, n = {row.n:,})" \
         if row.ci_low is not None and row.ci_high is not None else ""
 
 

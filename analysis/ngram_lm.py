@@ -29,7 +29,7 @@ _MASK = (1 << 2 * _BITS) - 1
 
 
 class Order(NamedTuple):
-    """The n-grams of one order: `words` (m, n) ids, `prob` and `backoff` (m,) linear; backoff 1 where no n-gram follows."""
+    """N-grams of one order: `words` (m, n) ids, `prob` and `backoff` (m,) linear; backoff 1 without continuation."""
 
     words: np.ndarray
     prob: np.ndarray
@@ -118,7 +118,7 @@ def _adjusted_counts(stream: np.ndarray, size: int) -> tuple[list[np.ndarray], l
 
 
 def _parents(keys: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each n-gram of keys[n], the rows in keys[n - 1] of its context (less the last word) and suffix (the first)."""
+    """The rows in keys[n - 1] of the context (all but the last word) and suffix (but the first) of each n-gram."""
     if n == 0:
         return np.zeros_like(keys[0]), np.zeros_like(keys[0])
     suffixes = keys[n] & ((1 << n * _BITS) - 1)

@@ -1,8 +1,9 @@
 """Length, nouns and distinct nouns of captions: means over captions, as in table 4 of Ma et al. (2023).
 
-A noun is a token that spaCy's small English model tags NOUN or PROPN: in lower-case captions a proper noun is most often
-a common one mistagged ("teddy" in "teddy bear").  On COCO's human captions PROPN adds 0.06 to 3.70 nouns a caption.
-Distinct nouns are distinct word forms: "elephant elephants" has two.  Length counts words (`data.text.tokenize`).
+A noun is a token that spaCy's small English model tags NOUN or PROPN: in lower-case captions a proper noun is most
+often a common one mistagged ("teddy" in "teddy bear").  On COCO's human captions PROPN adds 0.06 to the 3.70
+of NOUN.  Distinct nouns are distinct word forms: "elephant elephants" has two.  Length counts the words of
+`data.text.tokenize`.
 """
 
 import sys
@@ -54,7 +55,8 @@ def load_tagger() -> Any:
 
         return spacy.load(MODEL, enable=["tok2vec", "tagger", "attribute_ruler"])
     except OSError:
-        raise UserError(f"spaCy's English model is not installed: pip install {MODEL.replace('_', '-')}==3.8.0") from None
+        name = MODEL.replace("_", "-")
+        raise UserError(f"spaCy's English model is not installed: pip install {name}==3.8.0") from None
     finally:
         if hidden:
             del sys.modules["torch"]

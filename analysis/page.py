@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -16,7 +17,7 @@ from analysis.curves import Training
 from analysis.examples import Example
 from analysis.headline import Panel, answers, panels, question
 from analysis.results import Row
-from analysis.scores import main_scorer, mini_scorers, rewarded_scorer
+from analysis.scores import main_scorer, mini_scorers, reward_scorers
 from analysis.tables import Table, build_tables, curve_table
 from analysis.wording import number
 from probing_vlp import __version__
@@ -44,8 +45,8 @@ def render(page: Page) -> str:
     """The whole page as HTML."""
     models = [dump.name for dump in page.dumps]
     main = main_scorer(page.dumps)
-    rewards = {dump.name: rewarded_scorer(dump) for dump in page.dumps}
-    scorers = list(dict.fromkeys([scorer for scorer in rewards.values() if scorer] or ([main] if main else [])))
+    rewards = {dump.name: reward_scorers(dump) for dump in page.dumps}
+    scorers = list(dict.fromkeys(name for names in rewards.values() for name in names)) or [main] * bool(main)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                               loader=PackageLoader("analysis", "templates"))
     environment.globals["number"] = number
@@ -62,10 +63,14 @@ def render(page: Page) -> str:
 
 
 def _training(place: int, training: Training, rows: Sequence[Row]) -> tuple[Training, list[Panel], Table]:
-    charts = [Panel(curve.title, line_chart(f"run{place}-{curve.key}", f"{curve.title}, {training.model}",
-                                            f"From {number(curve.values[0])} at step {curve.steps[0]} to "
-                                            f"{number(curve.values[-1])} at step {curve.steps[-1]}",
-                                            curve.steps, curve.values, place)) for curve in training.curves]
+    charts = []
+    for curve in training.curves:
+        if np.ptp(curve.values):
+            told = f"From {number(curve.values[0])} at step {curve.steps[0]} to {number(curve.values[-1])} at step " \
+                   f"{curve.steps[-1]}"
+            chart = line_chart(f"run{place}-{curve.key}", f"{curve.title}, {training.model}", told, curve.steps,
+                               curve.values, place, training.step)
+            charts.append(Panel(curve.title, chart))
     return training, charts, curve_table(rows, training.model)
 
 

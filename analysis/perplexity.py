@@ -48,7 +48,7 @@ def measure(dump: CaptionDump, context: Context) -> list[Row]:
     known, unknown, words, oov = sums.T
     predicted = words - oov + 1
     source = f"analysis.ngram_lm, kenlm {version('kenlm')}"
-    left_out = "; ".join(filter(None, (f"{int(oov.sum())} OOV words of {int(words.sum())} left out", language_model.note)))
+    left_out = f"{int(oov.sum())} OOV words of {int(words.sum())} left out; {language_model.note}"
 
     def ratio(name: str, top: np.ndarray, bottom: np.ndarray) -> Estimate:
         return bootstrap_ratio(top, bottom, context.generator(name), context.draws)
@@ -79,14 +79,19 @@ def token_sums(model: Any, captions: Sequence[Sequence[str]]) -> np.ndarray:
 def language_model_of(captions: Sequence[str], cache: Path) -> LanguageModel:
     """The trigram model of raw captions, from the cache folder or estimated now and kept there."""
     sentences = [tokenize(caption) for caption in captions]
-    text = "\n".join(map(" ".join, sentences))
-    path = cache / f"trigram-{sha256(f'{ESTIMATOR}\n{text}'.encode()).hexdigest()[:16]}.arpa"
+    text = "\n".join([ESTIMATOR, *map(" ".join, sentences)])
+    path = cache / f"trigram-{sha256(text.encode()).hexdigest()[:16]}.arpa"
     about = path.with_suffix(".json")
     if not (path.exists() and about.exists()):
         model = estimate(sentences)
-        atomic_write(about, json.dumps({"captions": len(sentences), "ngrams": [len(o.prob) for o in model.orders],
-                                        "discounts": model.discounts, "fallback": model.fallback}).encode())
-        atomic_write(path, "".join(arpa_lines(model)).encode())
+        facts = {"captions": len(sentences), "ngrams": [len(order.prob) for order in model.orders],
+                 "discounts": model.discounts, "fallback": model.fallback}
+        try:
+            atomic_write(about, json.dumps(facts).encode())
+            atomic_write(path, "".join(arpa_lines(model)).encode())
+        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+            raise UserError(f"{cache}: cannot keep the language model there ({error.strerror}); name another folder in "
+                            "the environment variable PROBING_VLP_CACHE") from None
     return LanguageModel(load_arpa(path), _note(about))
 
 

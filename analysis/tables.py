@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.curves import CURVES
+from analysis.curves import curve_title
 from analysis.results import Row
 from analysis.wording import interval, number
 
 METRICS = {f"BLEU-{n}": f"BLEU-{n}" for n in (1, 2, 3, 4)} | {
-    "METEOR": "METEOR", "ROUGE-L": "ROUGE-L", "CIDEr": "CIDEr", "SPICE": "SPICE"}
-STATISTICS = {"perplexity": "Perplexity (trigram model of COCO captions)", "length": "Words a caption",
-              "nouns": "Nouns a caption", "distinct_nouns": "Distinct nouns a caption"}
+    "METEOR": "METEOR", "METEOR_image": "METEOR, mean over images", "ROUGE-L": "ROUGE-L", "CIDEr": "CIDEr",
+    "SPICE": "SPICE"}
+STATISTICS = {"perplexity": "Perplexity under a trigram model", "perplexity_with_oov": "… unknown words counted",
+              "perplexity_caption": "… mean over captions", "oov_words": "Share of words unknown to that model",
+              "length": "Words a caption", "nouns": "Nouns a caption", "distinct_nouns": "Distinct nouns a caption"}
 WHICH = ("first", "lowest", "highest", "last")
 
 
@@ -26,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One measure: its heading and a cell for each column."""
+    """One measure: its heading and a cell for each column, or a single one that stands for all."""
 
     title: str
     cells: tuple[Cell, ...]
@@ -63,14 +65,15 @@ def build_tables(rows: Sequence[Row], models: Sequence[str]) -> list[Table]:
 def _table(key: str, caption: str, titles: dict[str, str], rows: Iterable[Row], models: Sequence[str]) -> Table:
     """Lines in the order of `titles`, those without any row left out."""
     found = {(row.name, row.model): row for row in rows if row.name in titles}
-    counts = {(row.n, row.unit if row.unit in ("captions", "steps") else "images")
-              for row in found.values() if row.value is not None}
+    counts = {row.n for row in found.values() if row.value is not None}
     shared = len(counts) == 1
     lines = []
     for name, title in titles.items():
+        cells = [_cell(found.get((name, model)), not shared) for model in models]
         if any((name, model) in found for model in models):
-            lines.append(Line(title, tuple(_cell(found.get((name, model)), not shared) for model in models)))
-    return Table(key, caption, tuple(models), tuple(lines), f"n = {counts.pop()[0]:,} images" if shared else "")
+            same = cells[0].note and len(set(cells)) == 1
+            lines.append(Line(title, tuple(cells[:1] if same else cells)))
+    return Table(key, caption, tuple(models), tuple(lines), f"n = {counts.pop():,} images" if shared else "")
 
 
 def _cell(row: Row | None, with_n: bool) -> Cell:
@@ -87,13 +90,19 @@ def _cell(row: Row | None, with_n: bool) -> Cell:
 def unigram_table(rows: Iterable[Row], models: Sequence[str]) -> Table:
     """The most frequent words: rank down, dumps across, each with its share of all words."""
     ranked: dict[int, dict[str, Cell]] = {}
+    counts = set()
     for row in rows:
         if row.name.startswith("unigram_share:") and row.value is not None:
+            counts.add(row.n)
             rank, word = row.name.split(":", 2)[1:]
-            ranked.setdefault(int(rank), {})[row.model] = Cell(word, f"{100 * row.value:.1f} %")
+            known = row.ci_low is not None and row.ci_high is not None
+            span = f" ({interval(100 * (row.ci_low or 0), 100 * (row.ci_high or 0))})" if known else ""
+            share = f"{number(100 * row.value)} %{span}"
+            ranked.setdefault(int(rank), {})[row.model] = Cell(word, share)
     lines = tuple(Line(str(rank), tuple(cells.get(model, Cell()) for model in models))
                   for rank, cells in sorted(ranked.items()))
-    return Table("unigrams", "The ten most frequent words, with their share of all words", tuple(models), lines)
+    n = f"n = {counts.pop():,} captions" if len(counts) == 1 else ""
+    return Table("unigrams", "The most frequent words, with their share of all words", tuple(models), lines, n)
 
 
 def curve_table(rows: Iterable[Row], model: str) -> Table:
@@ -101,5 +110,5 @@ def curve_table(rows: Iterable[Row], model: str) -> Table:
     found = {row.name: row for row in rows if row.model == model and row.name.startswith("curve:")}
     keys = dict.fromkeys(name.split(":")[1] for name in found)
     cell: Callable[[Row], Cell] = lambda row: Cell(number(row.value or 0.0), row.note)  # noqa: E731
-    lines = tuple(Line(CURVES[key], tuple(cell(found[f"curve:{key}:{which}"]) for which in WHICH)) for key in keys)
+    lines = tuple(Line(curve_title(key), tuple(cell(found[f"curve:{key}:{which}"]) for which in WHICH)) for key in keys)
     return Table(f"curves-{model}", f"Training of {model}: values on the way", WHICH, lines)

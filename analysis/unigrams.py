@@ -1,7 +1,7 @@
 """The ten most frequent words of a dump: what its captions are mostly made of (appendix A of Ma et al. 2023).
 
-Two rows a word, ranked by count, then alphabetically: "unigram_count:RANK:WORD" and "unigram_share:RANK:WORD", its share
-of all words, with an interval over captions.  Function words count as any other.
+Two rows a word, ranked by count, then alphabetically: "unigram_count:RANK:WORD" and "unigram_share:RANK:WORD", its
+share of all words, with an interval over captions.  Function words count as any other.
 """
 
 from collections import Counter
@@ -25,8 +25,8 @@ def measure(dump: CaptionDump, context: Context) -> list[Row]:
     for rank, (word, total) in enumerate(top_words(counts), 1):
         uses = np.array([count[word] for count in counts], float)
         share = bootstrap_ratio(uses, lengths, context.generator(f"unigram:{word}"), context.draws)
-        rows += [Row(f"unigram_count:{rank}:{word}", dump.name, total, None, None, len(counts), "words", __name__),
-                 row(f"unigram_share:{rank}:{word}", dump.name, share, "share of words", __name__)]
+        count = Row(f"unigram_count:{rank}:{word}", dump.name, float(total), None, None, share.n, "words", __name__)
+        rows += [count, row(f"unigram_share:{rank}:{word}", dump.name, share, "share of words", __name__)]
     return rows
 
 

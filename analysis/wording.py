@@ -7,16 +7,23 @@ MINUS = "\u2212"
 
 def number(value: float, signed: bool = False) -> str:
     """Three or so significant digits: 0.387, 9.12, 40.3, 1,204; `signed` puts a sign before positive values too."""
-    size = abs(value)
-    places = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.9995 else 3 if size >= 0.00995 else 4
-    text = "0" if value == 0 else f"{size:,.{places}f}"
-    sign = MINUS if value < 0 else "+" if signed and value > 0 else ""
-    return sign + text
+    return "0" if value == 0 else _fixed(value, _places(value), signed)
 
 
 def interval(low: float, high: float, signed: bool = False) -> str:
-    """The two ends of an interval: "0.381 to 0.393"."""
-    return f"{number(low, signed)} to {number(high, signed)}"
+    """The two ends of an interval, to the same decimal: "0.381 to 0.393"."""
+    places = min(_places(low), _places(high))
+    return f"{_fixed(low, places, signed)} to {_fixed(high, places, signed)}"
+
+
+def _places(value: float) -> int:
+    size = abs(value)
+    return 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.9995 else 3 if size >= 0.00995 else 4
+
+
+def _fixed(value: float, places: int, signed: bool) -> str:
+    sign = MINUS if value < 0 else "+" if signed and value > 0 else ""
+    return f"{sign}{abs(value):,.{places}f}"
 
 
 def listing(parts: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from rich.progress import track
 
 from probing_vlp import __version__
 from probing_vlp.captioner.checkpoint import find_checkpoint, load_captioner
-from probing_vlp.captioner.decode import DecodeConfig, Stepper, decode
+from probing_vlp.captioner.decode import DecodeConfig, decode, make_stepper
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary
 from probing_vlp.dump import CaptionDump, finite_or_none, parse_record, read_dump, record_line, write_dump
@@ -72,7 +72,7 @@ def dump(config: DumpConfig) -> None:
     scoring = Scoring(config.scorers, config.options, source, images)
     partial = Partial(out, header, config.resume)
     numbers = torch.rand(len(images), config.decoding.max_length, generator=torch.Generator().manual_seed(config.seed))
-    stepper = Stepper(model)
+    stepper = make_stepper(model, config.decoding)
     for start in track(range(partial.done, len(images), CHUNK), f"describing {config.split}"):
         rows = range(start, min(start + CHUNK, len(images)))
         features = torch.from_numpy(source.store.rows([images[row].image_id for row in rows])).to(device)

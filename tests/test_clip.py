@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from scorer_toys import CLIP_CONFIG, pictures, save_toy_clip
 
 from probing_vlp.errors import UserError
 from probing_vlp.records import Pixels
@@ -18,36 +19,27 @@ from probing_vlp.torchvision_cpu import ensure_torchvision
 
 ensure_torchvision()
 
-CONFIG = {"embed_dim": 8, "vision_cfg": {"image_size": 16, "layers": 1, "width": 16, "patch_size": 8, "head_width": 8},
-          "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 2}}
 CAPTIONS = ["a dog", "two dogs and a very small cat sit on a mat!", "a dog on a mat"]
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("arch") / "tiny-for-tests.json"
-    path.write_text(json.dumps(CONFIG))
-    return path
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return save_toy_clip(tmp_path_factory.mktemp("clip"))
 
 
-@pytest.fixture(scope="module")
-def weights(config: Path) -> Path:
-    import open_clip
-
-    torch.manual_seed(0)
-    open_clip.add_model_config(config)
-    state = open_clip.create_model("tiny-for-tests").state_dict()
-    path = config.with_suffix(".pt")
-    torch.save(state, path)
-    return path
+@pytest.fixture
+def config(files: tuple[Path, Path]) -> Path:
+    return files[0]
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> list[Pixels]:
-    folder = tmp_path_factory.mktemp("images")
-    for i, colour in enumerate(["red", "navy", "olive"]):
-        Image.new("RGB", (20 + i, 24), colour).save(folder / f"{i}.png")
-    return [Pixels(i, folder / f"{i}.png") for i in range(3)]
+@pytest.fixture
+def weights(files: tuple[Path, Path]) -> Path:
+    return files[1]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Pixels]:
+    return pictures(tmp_path, 3)
 
 
 def make_tower(**text: Any) -> TextTower:
@@ -55,7 +47,7 @@ def make_tower(**text: Any) -> TextTower:
 
     torch.manual_seed(0)
     kind = CustomTextCLIP if text else CLIP
-    return TextTower(kind(**{**CONFIG, "text_cfg": {**CONFIG["text_cfg"], **text}}).double().eval())  # type: ignore[dict-item]
+    return TextTower(kind(**{**CLIP_CONFIG, "text_cfg": {**CLIP_CONFIG["text_cfg"], **text}}).double().eval())  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("text", [{}, {"pool_type": "argmax"}])
@@ -87,9 +79,10 @@ def test_scores_are_cosines_of_the_whole_model(config: Path, weights: Path, imag
     import open_clip
 
     scorer = ClipScorer(config=config, checkpoint=weights)
-    model, _, preprocess = open_clip.create_model_and_transforms("tiny-for-tests", str(weights))
+    model, _, preprocess = open_clip.create_model_and_transforms("toy-for-tests", str(weights))
     with torch.inference_mode():
-        picture = model.eval().encode_image(torch.stack([preprocess(Image.open(v.path)) for v in images]), normalize=True)
+        pixels = torch.stack([preprocess(Image.open(visual.path)) for visual in images])
+        picture = model.eval().encode_image(pixels, normalize=True)
         text = model.encode_text(open_clip.tokenize(CAPTIONS), normalize=True)
     expected = (picture * text).sum(1)
     assert torch.allclose(scorer.score(scorer.encode(images), CAPTIONS), expected, atol=1e-5)
@@ -113,7 +106,7 @@ def test_prompt_and_bfloat16(config: Path, weights: Path, images: list[Pixels]) 
 
 
 def test_a_folder_as_open_clip_publishes_it(config: Path, weights: Path, images: list[Pixels], tmp_path: Path) -> None:
-    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": CONFIG, "preprocess_cfg": {}}))
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP_CONFIG, "preprocess_cfg": {}}))
     save_file(torch.load(weights, weights_only=True), tmp_path / "open_clip_model.safetensors")
     folder, file = ClipScorer(checkpoint=tmp_path), ClipScorer(config=config, checkpoint=weights)
     assert folder.score(folder.encode(images), CAPTIONS).tolist() == file.score(file.encode(images), CAPTIONS).tolist()

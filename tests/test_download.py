@@ -350,4 +350,4 @@ def test_the_last_line_says_what_to_do_next(config: DownloadConfig, capsys: pyte
         mark = {"checksum": archive.checksum, "files": {"annotations": 0}}
         (out / f".{archive.name}.done").write_text(json.dumps(mark))
     run(replace(config, images=False))
-    assert capsys.readouterr().out.splitlines()[-1].endswith(f"--data {out / 'dataset_coco.json'}")
+    assert capsys.readouterr().out.splitlines()[-1].endswith(f"--data.source {out / 'dataset_coco.json'}")

@@ -6,25 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scorer_toys import SIZES, feature_vectors, save_toy_mini_clip
 
 from probing_vlp.errors import UserError
 from probing_vlp.records import FeatureVector
-from probing_vlp.scorers.mini_clip import MiniClip, MiniClipScorer, Sizes, load_mini_clip, pad_tokens, save_mini_clip
-
-WORDS = ("a", "dog", "on", "cat", "mat")
-SIZES = Sizes(features=6, vocabulary=len(WORDS) + 2, word=5, hidden=7, joint=4)
+from probing_vlp.scorers.mini_clip import MiniClip, MiniClipScorer, load_mini_clip, pad_tokens
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    save_mini_clip(tmp_path, MiniClip(SIZES), WORDS, "toy", {"seed": 0})
-    return tmp_path
-
-
-def visuals(count: int) -> list[FeatureVector]:
-    rows = np.random.default_rng(1).random((count, 6), dtype=np.float32)
-    return [FeatureVector(i, row, "toy") for i, row in enumerate(rows)]
+    return save_toy_mini_clip(tmp_path)
 
 
 def test_padding_does_not_change_a_text_vector() -> None:
@@ -37,24 +28,26 @@ def test_padding_does_not_change_a_text_vector() -> None:
 
 def test_the_score_depends_on_word_order(folder: Path) -> None:
     scorer = MiniClipScorer(checkpoint=folder)
-    encoded = scorer.encode(visuals(1) * 2)
+    encoded = scorer.encode(feature_vectors(1) * 2)
     there, back = scorer.score(encoded, ["dog on cat", "cat on dog"]).tolist()
     assert abs(there - back) > 1e-4
 
 
 def test_the_score_is_the_cosine_of_the_towers(folder: Path) -> None:
     model, _ = load_mini_clip(folder)
-    images, texts, scale = model(torch.from_numpy(visuals(1)[0].vector)[None], torch.tensor([[1, 2, 6]]))  # 6: unknown
+    feature = torch.from_numpy(feature_vectors(1)[0].vector)[None]
+    images, texts, scale = model(feature, torch.tensor([[1, 2, 6]]))  # 6: the unknown word
     assert images.norm().item() == pytest.approx(1)
     assert texts.norm().item() == pytest.approx(1)
     assert scale.item() == pytest.approx(1 / 0.07)
     scorer = MiniClipScorer(checkpoint=folder)
-    assert scorer.score(scorer.encode(visuals(1)), ["A dog, zebra!"]).item() == pytest.approx((images @ texts.T).item())
+    score = scorer.score(scorer.encode(feature_vectors(1)), ["A dog, zebra!"])
+    assert score.item() == pytest.approx((images @ texts.T).item())
 
 
 def test_captions_without_words_are_not_scored(folder: Path) -> None:
     scorer = MiniClipScorer(checkpoint=folder)
-    encoded = scorer.encode(visuals(1)).select([0] * 4)
+    encoded = scorer.encode(feature_vectors(1)).select([0] * 4)
     assert torch.isnan(scorer.score(encoded, ["", " ", "?!", "zebra"])).tolist() == [True, True, True, False]
     assert torch.isnan(scorer.score(encoded, ["?!"] * 4)).all()  # none has a word
 
@@ -68,7 +61,7 @@ def test_wrong_features(folder: Path) -> None:
     scorer = MiniClipScorer(checkpoint=folder)
     with pytest.raises(UserError, match="reads toy features of width 6, not toy of width 5"):
         scorer.encode([FeatureVector(3, np.zeros(5, np.float32), "toy")])
-    with pytest.raises(UserError, match="image 3: .* not resnet101 of width 6"):
+    with pytest.raises(UserError, match=r"image 3: .* not resnet101 of width 6"):
         scorer.encode([FeatureVector(3, np.zeros(6, np.float32), "resnet101")])
 
 

@@ -1,6 +1,6 @@
 """The likeliest word of each row, exactly, without computing most of the logits.
 
-With m the mean of the rarely wanted rows of the output layer and r_w = |W_w - m|, a logit is at most
+With m the mean row of the output layer and r_w = |W_w - m|, a logit is at most
 b_w + h.m + |h| r_w (Cauchy-Schwarz).  So the logits of a thousand promising words come first, and only those others whose
 bound reaches the best of them.  In a trained captioner there are few; in an untrained one the bound rules out nothing and
 the cost is that of all logits and a tenth.
@@ -21,7 +21,7 @@ class ExactArgmax:
         """`likely_norm`: a typical |h|, used only to choose the promising words."""
         self.weight, self.bias = weight, bias
         mean = weight.mean(0)
-        radius = torch.sqrt((weight.square().sum(1) - 2 * (weight @ mean) + mean @ mean).clamp_(min=0))
+        radius = torch.linalg.vector_norm(weight - mean, dim=1)  # from the squares would lose digits where words are alike
         count = min(PROMISING, len(bias))
         bound = bias + likely_norm * radius
         first, self.rest = torch.topk(bound, count).indices, None
@@ -42,7 +42,6 @@ class ExactArgmax:
         reach = best - hidden @ self.mean                                       # (rows,)
         norm = torch.linalg.vector_norm(hidden, dim=1)
         # a word is a candidate if its bound reaches the best of some row
-        candidates = torch.zeros_like(self.rest_bias, dtype=torch.bool)
         candidates = (self.rest_bias + torch.outer(norm, self.radius) >= reach[:, None]).any(0)
         more = self.rest[candidates]
         if not len(more):

@@ -4,6 +4,7 @@ B images, N captions (image by image), T steps at most, V vocabulary, H hidden, 
 Finished captions leave the batch, so that a step costs what its living rows cost.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -33,6 +34,8 @@ class DecodeConfig:
     """Way of choosing words."""
     max_length: int = 20
     """Words at most; a caption that has not ended by then is cut."""
+    unknown: bool = False
+    """May write <unk>.  Whether or not, log-probabilities are those of the model that may."""
     beam: int = 5
     """Width of the beam search."""
     temperature: float = 1.0
@@ -46,11 +49,11 @@ class DecodeConfig:
 class Stepper:
     """The model laid out for stepping: transposed weights, and the input gates of words kept once computed.
 
-    Holds for one state of the weights: make a new one after an optimiser step.
+    Holds for one state of the weights: make a new one after an optimiser step.  `banned` words are never chosen.
     """
 
-    def __init__(self, model: FCCaptioner) -> None:
-        self.model, self.bias = model, model.bias.detach()
+    def __init__(self, model: FCCaptioner, banned: Sequence[int] = ()) -> None:
+        self.model, self.bias, self.banned = model, model.bias.detach(), list(banned)
         self.output = model.output.weight.detach().t().contiguous()                    # (H, V)
         self.recurrent = model.recurrent_gates.weight.detach().t().contiguous()        # (H, 5H)
         self.known = torch.zeros(model.vocabulary_size, dtype=torch.bool, device=self.bias.device)
@@ -71,21 +74,43 @@ class Stepper:
         return State(*maxout_cell(gates, state.c))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(rows, V) from hidden (rows, H)."""
+        """(rows, V) from hidden (rows, H), the banned words among them."""
         return torch.addmm(self.model.output.bias, hidden, self.output)
 
     def likeliest(self, hidden: Tensor) -> Tensor:
         """The word of the largest logit (rows,)."""
         if self.bias.is_cuda or self.model.vocabulary_size < 4 * PROMISING:
-            return self.logits(hidden).argmax(1)
+            return self._ban(self.logits(hidden)).argmax(1)
         if self._argmax is None:
             norm = float(torch.linalg.vector_norm(hidden, dim=1).mean())
-            self._argmax = ExactArgmax(self.model.output.weight, self.model.output.bias, norm)
+            bias = self._ban(self.model.output.bias.detach().clone()[None])[0]
+            self._argmax = ExactArgmax(self.model.output.weight.detach(), bias, norm)
         return self._argmax(hidden)
+
+    def draw(self, hidden: Tensor, uniform: Tensor, config: DecodeConfig) -> Tensor:
+        """A word (rows,) by inverse distribution function at uniform (rows,)."""
+        return draw(self._ban(self.logits(hidden)), uniform, config)
+
+    def best_words(self, hidden: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and ids (rows, count) of the likeliest words, in nats."""
+        logits = self.logits(hidden)
+        lse = torch.logsumexp(logits, 1, keepdim=True)
+        value, word = self._ban(logits).topk(count, 1)
+        return value - lse, word
+
+    def _ban(self, logits: Tensor) -> Tensor:
+        if self.banned:
+            logits[:, self.banned] = float("-inf")
+        return logits
 
     def _fill(self, words: Tensor) -> None:
         self.gates[words] = torch.addmm(self.bias, self.model.word(words), self.model.input_gates.weight.t())
         self.known[words] = True
+
+
+def make_stepper(model: FCCaptioner, config: DecodeConfig) -> Stepper:
+    """A stepper that writes what the configuration allows; the last word of a vocabulary is <unk>."""
+    return Stepper(model, () if config.unknown else (model.vocabulary_size - 1,))
 
 
 @torch.no_grad()
@@ -95,7 +120,7 @@ def decode(model: FCCaptioner, features: Tensor, config: DecodeConfig, uniform: 
 
     uniform (B, T) in [0, 1): the numbers that sampling inverts; drawn afresh unless given.
     """
-    stepper = stepper or Stepper(model)
+    stepper = stepper or make_stepper(model, config)
     if config.method == "beam":
         return beam(stepper, features, config.beam, config.max_length)
     if config.method == "greedy":
@@ -154,8 +179,7 @@ def sample(stepper: Stepper, features: Tensor, uniform: Tensor, keep: Tensor | N
     rows = torch.arange(N, device=features.device)
     state = stepper.begin(features).pick(rows // (N // len(features)))
     for t in range(T):
-        logits = stepper.logits(state.h if keep is None else state.h * keep[rows, t])
-        word = draw(logits, uniform[rows, t], config)
+        word = stepper.draw(state.h if keep is None else state.h * keep[rows, t], uniform[rows, t], config)
         words[rows, t] = word
         rows, word, state = _drop_ended(rows, word, state)
         if not len(rows) or t + 1 == T:
@@ -194,8 +218,8 @@ def _nucleus(logits: Tensor, top_p: float) -> Tensor:
 
 
 @torch.no_grad()
-def beam(stepper: Stepper, features: Tensor, width: int, max_length: int, banned: tuple[int, ...] = ()) -> Decoded:
-    """Beam search by total log-probability, no length normalisation; `banned` words are never written.
+def beam(stepper: Stepper, features: Tensor, width: int, max_length: int) -> Decoded:
+    """Beam search by total log-probability, no length normalisation.
 
     An image leaves when its best finished caption beats its best living one: log-probabilities only fall, so the result is
     the one of the search run to the end.
@@ -208,12 +232,9 @@ def beam(stepper: Stepper, features: Tensor, width: int, max_length: int, banned
     prefix = torch.zeros(B, 1, 0, dtype=torch.long, device=device)
     for t in range(T):
         k, live = score.shape[1], torch.isfinite(score.reshape(-1)).nonzero()[:, 0]
-        logits = stepper.logits(state.h)
-        lse = torch.logsumexp(logits, 1, keepdim=True)
-        logits[:, list(banned)] = float("-inf")
-        top, word = logits.topk(K, 1)
+        top, word = stepper.best_words(state.h, K)
         grid = score.new_full((len(image) * k, K), float("-inf"))
-        grid[live] = top - lse + score.reshape(-1)[live, None]
+        grid[live] = top + score.reshape(-1)[live, None]
         words = torch.zeros(len(image) * k, K, dtype=torch.long, device=device)
         words[live] = word
         row_of = torch.zeros(len(image) * k, dtype=torch.long, device=device)

@@ -84,8 +84,9 @@ def run(config: DownloadConfig) -> None:
     """Download and unpack all that is missing, then say what to do next."""
     download(ARCHIVES if config.images else ARCHIVES[:2], config)
     table = Path(config.out) / "dataset_coco.json"
-    print(f"COCO 2014 is complete in {config.out}; train on it with --data {table}"
-          + (f" and --images {config.out}" if config.images else ""))
+    photographs = f" --data.images {config.out}" if config.images else ""
+    print(f"COCO 2014 is complete in {config.out}.  Next: extract features, then train, both with --data.source {table}"
+          f"{photographs}")
 
 
 def download(archives: Sequence[Archive], config: DownloadConfig) -> None:

@@ -60,7 +60,7 @@ class FeatureStore:
 
     @classmethod
     def open(cls, path: str | Path, dim: int | None = None) -> Self:
-        """Map a finished feature folder; UserError if it is unfinished, damaged, or `dim` is given and not its width."""
+        """Map a finished feature folder; UserError if it is unfinished, damaged, or not of width `dim` (None: any)."""
         path = Path(path)
         if not path.exists() and partial_folder(path).exists():
             raise UserError(f"{path}: not finished, {partial_folder(path)} is; run the same command with --resume")
@@ -94,8 +94,8 @@ class FeatureStore:
         except KeyError:
             missing = [image_id for image_id in dict.fromkeys(image_ids) if image_id not in self._row]
             some = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-            raise UserError(f"{self.path}: no features of {len(missing)} image(s): {some}; it holds {len(self)} images; "
-                            "extract features of the same data") from None
+            raise UserError(f"{self.path}: no features of {len(missing)} image(s): {some}; it holds {len(self)} "
+                            "images; extract features of the same data") from None
         return np.asarray(self._array[picked], dtype=np.float32)
 
 

@@ -48,7 +48,8 @@ class CiderScorer:
         """Tokenise and index the references, once for all the captions to come."""
         return CiderEncoded(WordCiderD(_words(visuals), self._corpus, self.counts_end), [v.image_id for v in visuals])
 
-    def score(self, encoded: CiderEncoded, captions: Sequence[str], ended: Sequence[bool] | None = None) -> torch.Tensor:
+    def score(self, encoded: CiderEncoded, captions: Sequence[str],
+              ended: Sequence[bool] | None = None) -> torch.Tensor:
         """(B,) float32: CIDEr-D of caption i against the references of row i.
 
         `ended[i]` is False for a caption that was cut off before its end; they all ended unless given.

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from probing_vlp.data.text import tokenize
 from probing_vlp.data.vocabulary import Vocabulary
@@ -41,8 +41,8 @@ class Sizes:
 
     features: int
     vocabulary: int
-    word: int = 192
-    hidden: int = 256
+    word: int = 128
+    hidden: int = 192
     joint: int = 256
 
 
@@ -61,8 +61,12 @@ class MiniClip(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
 
     def forward(self, features: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Image vectors, text vectors and the logit scale, which is kept at 100 or below as in CLIP."""
-        return self.image_vectors(features), self.text_vectors(tokens), self.log_scale.exp().clamp(max=100)
+        """Image vectors, text vectors and the logit scale."""
+        return self.image_vectors(features), self.text_vectors(tokens), self.scale()
+
+    def scale(self) -> torch.Tensor:
+        """One over the learned temperature, 100 at most as in CLIP."""
+        return self.log_scale.exp().clamp(max=100)
 
     def image_vectors(self, features: torch.Tensor) -> torch.Tensor:
         """(B, D) features to (B, E) of length one."""
@@ -70,9 +74,11 @@ class MiniClip(nn.Module):
 
     def text_vectors(self, tokens: torch.Tensor) -> torch.Tensor:
         """(B, T) word ids, 0 from the end on, to (B, E) of length one; a row without words is NaN."""
-        states, _ = self.gru(self.dropout(self.words(tokens)))  # (B, T, H): padding is to the right, so unseen
-        real = (tokens > 0).unsqueeze(2)
-        mean = (states * real).sum(dim=1) / real.sum(dim=1)
+        count = (tokens > 0).sum(dim=1)
+        packed = pack_padded_sequence(self.dropout(self.words(tokens)), count.clamp(min=1).cpu(), batch_first=True,
+                                      enforce_sorted=False)  # the GRU never sees padding, which is half of a batch
+        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True)  # (B, T, H), zeros for padding
+        mean = states.sum(dim=1) / torch.where(count > 0, count, torch.nan)[:, None]
         return functional.normalize(self.text(mean), dim=1)
 
 

@@ -139,7 +139,7 @@ class SelfCritical:
             advantage = greedy_advantage(table, held)
         else:
             advantage = leave_one_out_advantage(table)
-        logprob = self._learn(features, words, advantage.reshape(-1), keep)
+        logprob = self.learn(features, words, advantage.reshape(-1), keep)
         return {"step": step, "epoch": self.stream.epoch(step),
                 **self._line(features, words, table, advantage, raw, logprob, keep), "learning_rate": config.learning_rate}
 
@@ -156,7 +156,7 @@ class SelfCritical:
         captions, ended = to_text(words, self.vocabulary)
         return self.reward("train", rows, captions, ended)
 
-    def _learn(self, features: Tensor, words: Tensor, advantage: Tensor, keep: Tensor | None) -> Tensor:
+    def learn(self, features: Tensor, words: Tensor, advantage: Tensor, keep: Tensor | None) -> Tensor:
         """One update; returns the log-probabilities (N, T) that it was made from."""
         lengths = caption_lengths(words)
         tokens = self.session.sum(float(lengths.sum()))

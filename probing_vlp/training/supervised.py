@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from probing_vlp.captioner.checkpoint import captioner_state, check_features, check_vocabulary
-from probing_vlp.captioner.decode import DecodeConfig, Stepper, begin_with_end, draw
+from probing_vlp.captioner.decode import DecodeConfig, Stepper, begin_with_end
 from probing_vlp.captioner.fc import FCCaptioner, FCConfig
 from probing_vlp.data.batches import Batch, CaptionTable, ImageStream
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
@@ -158,7 +158,7 @@ def feed_back(stepper: Stepper, features: Tensor, inputs: Tensor, lengths: Tenso
         if len(chosen):
             where = rows[chosen]
             hidden = state.h[chosen] if keep is None else state.h[chosen] * keep[where, t - 1]
-            inputs[where, t] = draw(stepper.logits(hidden), numbers[where, T + t], DecodeConfig("sample"))
+            inputs[where, t] = stepper.draw(hidden, numbers[where, T + t], DecodeConfig("sample"))
         state = stepper.step(inputs[rows, t], state)
     return inputs
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probing_vlp.captioner.decode import DecodeConfig, Decoded, Stepper, decode
+from probing_vlp.captioner.decode import DecodeConfig, Decoded, decode, make_stepper
 from probing_vlp.captioner.fc import FCCaptioner
 from probing_vlp.cider_d import WordCiderD
 from probing_vlp.data.visuals import VisualSource
@@ -59,7 +59,7 @@ def decode_images(model: FCCaptioner, source: VisualSource, images: Sequence[Ima
     """Captions of images, CHUNK at a time."""
     assert source.store is not None
     device = model.output.weight.device
-    stepper, parts = Stepper(model), []
+    stepper, parts = make_stepper(model, config), []
     uniform = torch.rand(len(images), config.max_length, generator=torch.Generator().manual_seed(seed)).to(device)
     for start in range(0, len(images), CHUNK):
         rows = source.store.rows([image.image_id for image in images[start:start + CHUNK]])

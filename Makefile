@@ -1,0 +1,60 @@
+# Verbs of the project; each makes its environment first if it has to.
+SHELL := /bin/bash
+VENV ?= .venv
+PY := $(VENV)/bin/python
+# Where there is no GPU the CPU build of torch is taken, if the package index in use has it under its own version.
+TORCH := 2.13.0
+RUNS ?= runs
+IMAGES ?=
+ARGS ?=
+
+.PHONY: help install test test-slow lint bench demo data features scorer ce scst lm dump report clean
+
+help:  ## show the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed  ## make the virtual environment
+
+$(VENV)/.installed: setup.cfg pyproject.toml
+	python3 -m venv $(VENV)
+	if command -v nvidia-smi >/dev/null; then $(VENV)/bin/pip install --quiet torch==$(TORCH); \
+	else $(VENV)/bin/pip install --quiet torch==$(TORCH)+cpu || $(VENV)/bin/pip install --quiet torch==$(TORCH); fi
+	$(VENV)/bin/pip install --quiet --editable '.[dev]'
+	touch $@
+
+test: install lint  ## lint, then every test but the slow ones
+	$(PY) -m pytest $(ARGS)
+
+test-slow: install  ## the tests that take minutes
+	$(PY) -m pytest -m slow $(ARGS)
+
+lint: install  ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+demo: install  ## CE, SCST with mini-clip, dumps of both and the report that compares them; under ten minutes on two cores
+	$(PY) probe.py demo --out $(RUNS)/demo $(if $(IMAGES),--images $(IMAGES)) $(ARGS)
+
+bench: install  ## speed beside a peer: make bench PEER=path/to/self-critical.pytorch
+	$(PY) -m bench --peer $(PEER) $(ARGS)
+
+data: install  ## download COCO 2014 and the Karpathy split into data/coco
+	$(PY) probe.py data $(ARGS)
+
+features: install  ## ResNet-101 features of COCO, as in the paper
+	$(PY) probe.py features --config configs/features.yaml $(ARGS)
+
+scorer: install  ## train the small contrastive scorer on the embedded data
+	$(PY) train.py scorer --config configs/mini-clip.yaml $(ARGS)
+
+ce: install  ## the paper's cross-entropy training, on COCO
+	$(PY) train.py ce --config configs/ce.yaml $(ARGS)
+
+scst: install  ## the paper's self-critical training, on COCO: make scst ARGS="--scorers.clip 1"
+	$(PY) train.py scst --config configs/scst.yaml $(ARGS)
+
+lm: install  ## estimate the trigram language model of the COCO training captions
+	$(PY) -m analysis lm $(ARGS)
+
+clean:  ## delete the virtual environment and the demo's run
+	rm -rf $(VENV) $(RUNS)/demo

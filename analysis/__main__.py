@@ -1,0 +1,80 @@
+"""Command line of the analyses: one sub-command each, and the report that joins them.
+
+    python -m analysis report ce.jsonl mini-clip.jsonl --out report
+    python -m analysis perplexity captions.json --out numbers
+"""
+
+import functools
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+
+from analysis import ANALYSES, report
+from analysis.context import load_context
+from analysis.results import Row, write_rows
+from analysis.wording import interval, number
+from probing_vlp.cli import Command, main
+from probing_vlp.lookup import lookup
+
+HELP = {
+    "metrics": "BLEU-1..4, METEOR, ROUGE-L, CIDEr and SPICE against the human captions",
+    "perplexity": "perplexity under a trigram model of human captions",
+    "nouns": "words, nouns and distinct nouns a caption",
+    "unigrams": "the ten most frequent words",
+}
+
+
+@dataclass
+class Measure:
+    """Options of one analysis."""
+
+    dumps: list[Path] = field(default_factory=list)
+    """Caption dumps or COCO results files; they may stand first, without the option's name."""
+    data: str = "embedded"
+    """Where the human captions come from: embedded, a Karpathy JSON file, a folder of captions_{train,val,test}.json,
+    or IMAGES_DIR,captions.csv."""
+    out: Path = Path("results")
+    """Folder for ANALYSIS.csv and ANALYSIS.json."""
+    corpus: str = "coco"
+    """What the language model behind the perplexity is estimated from: coco (the captions of train2014) or data (the
+    train split of --data)."""
+    seed: int = 1
+    """Seed of the bootstrap intervals."""
+    draws: int = 1000
+    """Bootstrap draws behind each interval."""
+
+
+def run(config: Measure, name: str) -> None:
+    """Measure every dump, then write.  Raises UserError before anything is written."""
+    dumps = report.read_dumps(config.dumps)
+    report.check_folder(config.out)
+    context = load_context(config.data, config.corpus, config.seed, config.draws)
+    measure = lookup(name, ANALYSES, "analysis")
+    rows = [row for dump in dumps for row in measure(dump, context)]
+    csv_path, _ = write_rows(config.out, rows, name)
+    print("\n".join(map(_line, rows)), f"numbers: {csv_path.absolute()}", sep="\n")
+
+
+def _line(row: Row) -> str:
+    if row.value is None:
+        return f"{row.model}  {row.name}  {row.note}"
+    span = "" if row.ci_low is None or row.ci_high is None else f" ({interval(row.ci_low, row.ci_high)})"
+    return f"{row.model}  {row.name}  {number(row.value)}{span}  n = {row.n:,}"
+
+
+def name_dumps(argv: Sequence[str]) -> list[str]:
+    """`metrics A B --out DIR` as `metrics --dumps ["A", "B"] --out DIR`: words up to the first option are dumps."""
+    dumps = list(takewhile(lambda word: not word.startswith("-"), argv[1:]))
+    named = ["--dumps", json.dumps(dumps)] if dumps else []
+    return [*argv[:1], *named, *argv[1 + len(dumps):]]
+
+
+COMMANDS = {"report": Command(report.Report, report.run, "one HTML page and its numbers on one or several dumps")} | {
+    name: Command(Measure, functools.partial(run, name=name), HELP[name]) for name in ANALYSES}
+
+if __name__ == "__main__":
+    main("python -m analysis", "Measure caption dumps: python -m analysis COMMAND DUMP... [options]", COMMANDS,
+         name_dumps(sys.argv[1:]))

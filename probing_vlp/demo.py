@@ -1,0 +1,56 @@
+"""`probe.py demo`: the whole story on the embedded data, each chapter the command that a user would type.
+
+CE training, self-critical training towards mini-clip, dumps of both, and the report that compares them.  Run again after an
+interruption, it goes on where it was.
+"""
+
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class DemoConfig:
+    """The demonstration."""
+
+    out: str = "runs/demo"
+    """Folder for the runs and the report."""
+    images: str = ""
+    """Folder of the photographs, to put them into the report; without it the page asks COCO's server for them."""
+
+
+def chapters(config: DemoConfig) -> list[tuple[str, list[str]]]:
+    """What is done and the command that does it."""
+    out = Path(config.out)
+    ce, scst, report = (str(out / name) for name in ("ce", "scst-mini-clip", "report"))
+    scorers = "[mini-clip, cider]"
+    return [
+        ("train a captioner by cross-entropy", ["train.py", "ce", "--config", "configs/demo-ce.yaml", "--run", ce, "--resume"]),
+        ("train it on towards the score of mini-clip",
+         ["train.py", "scst", "--config", "configs/demo-scst.yaml", "--run", scst, "--init", ce, "--resume"]),
+        ("describe the test photographs with the first", ["probe.py", "dump", "--run", ce, "--scorers", scorers, "--name", "CE"]),
+        ("describe them with the second", ["probe.py", "dump", "--run", scst, "--scorers", scorers, "--name", "SCST mini-clip"]),
+        ("compare", ["-m", "analysis", "report", f"{ce}/dumps/test.jsonl", f"{scst}/dumps/test.jsonl", "--out", report,
+                     *(["--images", config.images] if config.images else [])]),
+    ]
+
+
+def run(config: DemoConfig) -> None:
+    """Run the chapters; the first that fails ends the story with its own exit code."""
+    console = Console(highlight=False)
+    out = Path(config.out).resolve()
+    story = chapters(DemoConfig(str(out), str(Path(config.images).resolve()) if config.images else ""))
+    for number, (title, command) in enumerate(story, 1):
+        console.print(f"\n[bold]{number}/{len(story)} {title}[/bold]\n[dim]$ python {shlex.join(command)}[/dim]")
+        done = subprocess.run([sys.executable, *command], cwd=ROOT)
+        if done.returncode:
+            raise SystemExit(done.returncode)
+    console.print(f"\nThe report: [bold]{out / 'report' / 'index.html'}[/bold]\n"
+                  "Its scorer, mini-clip, is a mini one: a small dual encoder trained on 1,299 photographs.  It shows the method; it "
+                  "says nothing of published models.", soft_wrap=True)
