@@ -28,7 +28,8 @@ MOST_POINTS = 240
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "font.size": 12, "text.color": INK, "axes.edgecolor": GRID, "axes.labelcolor": MUTED,
     "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False,
-    "font.sans-serif": ["DejaVu Sans"], "text.parse_math": False}
+    "font.sans-serif": ["DejaVu Sans"], "text.parse_math": False,
+    "axes.formatter.useoffset": False}
 
 
 class Dot(NamedTuple):

@@ -16,10 +16,10 @@ from probing_vlp.captioner.fc import FCCaptioner
 UNKNOWN, JUST_BELOW_ONE = 4, 1 - 2 ** -24
 
 
-@pytest.fixture(params=range(3))
+@pytest.fixture(params=[3, 4, 5])
 def model(request: pytest.FixtureRequest) -> FCCaptioner:
-    """End, three words and <unk>."""
-    return tiny_captioner(seed=request.param, spread=1.5)
+    """End, three words and <unk>; these seeds give captions of different lengths."""
+    return tiny_captioner(seed=request.param, spread=2)
 
 
 def wordy(model: FCCaptioner, word: int, bias: float) -> FCCaptioner:
@@ -64,37 +64,28 @@ def test_greedy_over_a_large_vocabulary() -> None:
 P = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
 
 
-@pytest.mark.parametrize(("config", "bounds"), [
-    (DecodeConfig(), [0.1, 0.5, 0.7]),
-    # p^2 = .01 .16 .04 .09, together .3
-    (DecodeConfig(temperature=0.5), [1 / 30, 17 / 30, 21 / 30]),
-    # sqrt p, together T
-    (DecodeConfig(temperature=2), [0.31623 / 1.94363, 0.94868 / 1.94363, 1.39589 / 1.94363]),
-    (DecodeConfig(top_k=2), [None, 4 / 7, None]),
-    (DecodeConfig(top_k=1), [None, 1, None]),
-    (DecodeConfig(top_k=3), [None, 4 / 9, 6 / 9]),
-    (DecodeConfig(top_k=4), [0.1, 0.5, 0.7]),
-    (DecodeConfig(top_p=0.35), [None, 1, None]),           # the likeliest reaches it alone
-    (DecodeConfig(top_p=0.6), [None, 4 / 7, None]),        # .4 does not, .4 + .3 does
-    (DecodeConfig(top_p=0.75), [None, 4 / 9, 6 / 9]),      # .4 + .3 does not, .4 + .3 + .2 does
-    (DecodeConfig(top_p=0.95), [0.1, 0.5, 0.7]),
-    # first the temperature: p^2 / .3 = .033 .533 .133 .3; .533 reaches .5
-    (DecodeConfig(temperature=0.5, top_p=0.5), [None, 1, None]),
-    # first the k likeliest: 4/7 of two words reaches .55
-    (DecodeConfig(top_k=2, top_p=0.55), [None, 1, None]),
-], ids=lambda x: str(x)[13:] if isinstance(x, DecodeConfig) else "")
-def test_draw_by_hand(config: DecodeConfig, bounds: list[float | None]) -> None:
-    """`bounds`: where words 0, 1 and 2 end on [0, 1); None for a word that cannot be drawn."""
+@pytest.mark.parametrize(("config", "shares"), [
+    (DecodeConfig(), [0.1, 0.4, 0.2, 0.3]),
+    (DecodeConfig(temperature=0.5), [1 / 30, 16 / 30, 4 / 30, 9 / 30]),         # p^2 = .01 .16 .04 .09
+    (DecodeConfig(temperature=2), [0.16270, 0.32540, 0.23009, 0.28181]),        # sqrt p = .31623 .63246 .44721 .54772
+    (DecodeConfig(top_k=1), [0, 1, 0, 0]),
+    (DecodeConfig(top_k=2), [0, 4 / 7, 0, 3 / 7]),
+    (DecodeConfig(top_k=3), [0, 4 / 9, 2 / 9, 3 / 9]),
+    (DecodeConfig(top_k=4), [0.1, 0.4, 0.2, 0.3]),
+    (DecodeConfig(top_p=0.35), [0, 1, 0, 0]),                                   # the likeliest reaches it alone
+    (DecodeConfig(top_p=0.6), [0, 4 / 7, 0, 3 / 7]),                            # .4 does not, .4 + .3 does
+    (DecodeConfig(top_p=0.75), [0, 4 / 9, 2 / 9, 3 / 9]),                       # .4 + .3 does not, .4 + .3 + .2 does
+    (DecodeConfig(top_p=0.95), [0.1, 0.4, 0.2, 0.3]),
+    (DecodeConfig(temperature=0.5, top_p=0.5), [0, 1, 0, 0]),                   # temperature first: 16/30 reaches .5
+    (DecodeConfig(top_k=2, top_p=0.55), [0, 1, 0, 0]),                          # top k first: 4/7 reaches .55
+], ids=lambda x: f"{x.temperature}-{x.top_k}-{x.top_p}" if isinstance(x, DecodeConfig) else "")
+def test_draw_by_hand(config: DecodeConfig, shares: list[float]) -> None:
     start = 0.0
-    for word, stop in enumerate([*bounds, 1.0 if bounds[1:].count(1) == 0 else None]):
-        if stop is None:
-            continue
-        for u in (start + 1e-5, stop - 1e-5):
+    for word, share in enumerate(shares):
+        for u in (start + 1e-4, start + share - 1e-4) if share else ():
             assert draw(P.log(), torch.tensor([u]), config).item() == word
-        start = stop
-        if start == 1:
-            break
-    assert start == 1
+        start += share
+    assert start == pytest.approx(1)
 
 
 def test_words_of_no_probability_are_never_drawn() -> None:
@@ -163,6 +154,7 @@ def test_a_caption_depends_on_its_own_numbers_alone(model: FCCaptioner) -> None:
 # ---- beam search
 
 
+@torch.no_grad()
 def best_of_all(model: FCCaptioner, feature: Tensor, most: int, banned: int) -> tuple[float, list[int]]:
     return max((float(slow_logprob(model, feature, caption).sum()), caption)
                for caption in every_caption(model.vocabulary_size, most) if banned not in caption)
@@ -192,10 +184,10 @@ def check_beam(model: FCCaptioner, features: Tensor, width: int, expected: list[
 
 
 def test_a_beam_that_holds_everything_finds_the_best_of_all(model: FCCaptioner) -> None:
-    features = randn(8, 3)
+    features = randn(4, 3)
     expected = [best_of_all(model, feature, 4, UNKNOWN) for feature in features]
-    # four words a place in the beam: 1 + 3 + 9 + 27 prefixes live at most
-    check_beam(model, features, 64, expected, 4, UNKNOWN)
+    # the end or one of three words at each step: 27 prefixes live at most, and 27 x 4 places hold all that follow them
+    check_beam(model, features, 108, expected, 4, UNKNOWN)
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5])

@@ -1,86 +1,29 @@
 import csv
-import functools
-import http.server
-import json
 import os
 import re
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image as Picture
+from report_world import BEFORE, CE, IDS, dump_to, make_world, name_of, options
 
-from analysis import ANALYSES, photos
-from analysis.charts import Dot, dot_chart, line_chart
-from analysis.curves import curve_rows, read_training
 from analysis.examples import pick_examples
-from analysis.report import Report, common_images, read_dumps, run
+from analysis.report import common_images, read_dumps, run
 from analysis.results import read_rows
 from analysis.tables import build_tables
-from analysis.wording import interval, listing, number
-from probing_vlp import records
+from analysis.wording import interval, number
 from probing_vlp.dump import read_dump, write_coco_results, write_dump
 from probing_vlp.errors import UserError
 from probing_vlp.records import CaptionRecord
 
-ALL = list(ANALYSES)
-IDS = (42, 73, 74, 133, 136)
-CE = ("a dog on a couch", "a motorcycle in a field", "a white dog on a street", "a bed in a room",
-      "two giraffes eat leaves")
-EVIL = "a dog <script>alert('x')</script> & a dog"
-SCST = (EVIL, "a image of a motorcycle", "a dog near a street near a dog", "a bed near a bed", "a giraffe near a wall")
-BEFORE, AFTER = (0.30, 0.40, 0.35, 0.31, 0.38), (0.50, 0.45, None, 0.30, 0.48)
-
-
-def name_of(image_id: int) -> str:
-    return f"COCO_val2014_{image_id:012d}.jpg"
-
-
-def dump_to(path: Path, name: str, captions: tuple[str, ...], scores: tuple[float | None, ...],
-            **header: object) -> Path:
-    found = [CaptionRecord(key, text, name_of(key), tuple(text.split()), -5.0, {"mini-clip": score})
-             for key, text, score in zip(IDS, captions, scores, strict=True)]
-    write_dump(path, {"name": name, "split": "test", "seed": 1, **header}, found)
-    return path
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images, human captions, two runs with logs and dumps."""
-    root = tmp_path_factory.mktemp("world")
-    (root / "images").mkdir()
-    lines = ["file_name,caption,split,image_id"]
-    for image_id, human in zip(IDS, CE, strict=True):
-        Picture.new("RGB", (640, 480), (image_id, 90, 90)).save(root / "images" / name_of(image_id))
-        lines += [f"{name_of(image_id)},{human.capitalize()}.,test,{image_id}"] * 2
-    Picture.new("RGB", (8, 8)).save(root / "images" / "train.jpg")
-    words = ("dog", "cat", "bed", "cup", "wall", "couch")
-    lines += [f"train.jpg,a {word} on a table in a room,train,900" for word in words]
-    (root / "captions.csv").write_text("\n".join(lines) + "\n")
-    runs = {"ce": {"loss": 3.0, "val_cider": 0.5}, "mini": {"reward_mean": 0.4, "length": 9.0, "kl": 0.5}}
-    for run_name, logged in runs.items():
-        log = [{"step": step, **{key: value + step / 100 for key, value in logged.items()}} for step in range(1, 31)]
-        (root / run_name).mkdir()
-        text = "\n".join(map(json.dumps, log)) + '\n{"step": 31, "lo'
-        (root / run_name / "log.jsonl").write_text(text)
-    dump_to(root / "ce" / "dumps" / "test.jsonl", "CE", CE, BEFORE, run=str(root / "ce"), step=20, kind="ce")
-    dump_to(root / "mini" / "dumps" / "test.jsonl", "to <b>mini</b>", SCST, AFTER, run=str(root / "mini"), kind="scst",
-            mini_scorers=["mini-clip"], signature={"reward": {"mini-clip": 1.0}}, config={"note": "<i>odd</i>"})
-    return root
-
-
-def options(world: Path, out: Path, **changes: Any) -> Report:
-    dumps = [world / name / "dumps" / "test.jsonl" for name in ("ce", "mini")]
-    values = {"dumps": dumps, "data": f"{world / 'images'},{world / 'captions.csv'}", "corpus": "data",
-              "photos": "click", "skip": ALL, "draws": 200, "out": out}
-    return Report(**{**values, **changes})
+    return make_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="module")
@@ -260,80 +203,8 @@ def test_bad_input_is_one_line_and_writes_nothing(world: Path, tmp_path: Path, c
         (places["broken"] / name_of(image_id)).write_bytes((world / "images" / name_of(image_id)).read_bytes()[:300])
     mended: dict[str, Any] = {"out": tmp_path / "out"} | {
         key: [places.get(item, item) for item in value] if isinstance(value, list) else places.get(value, value)
-              for key, value in changes.items()}
+        for key, value in changes.items()}
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         run(options(world, **mended))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists() and places["file"].read_text() == "x"
-
-
-@pytest.fixture
-def coco_server(world: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[http.server.ThreadingHTTPServer]:
-    """A local server in the place of COCO's."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(world / "images"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(records, "COCO_URL", f"http://127.0.0.1:{server.server_port}/{{file_name}}")
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_photographs_are_fetched_once_where_the_server_answers(coco_server: http.server.ThreadingHTTPServer) -> None:
-    images = [records.Image(key, name_of(key), "test") for key in (42, 73)]
-    found = photos.find_photos([*images, records.Image(1, "mine.jpg", "test")], "auto", None)
-    assert [(photo.width, photo.height) for photo in found] == [(320, 240), (320, 240), (0, 0)]
-    assert found[0].source.startswith("data:image/jpeg;base64,") and found[2].url == ""
-
-
-def test_photographs_wait_for_a_click_where_it_does_not(coco_server: http.server.ThreadingHTTPServer) -> None:
-    images = [records.Image(key, name_of(key), "test") for key in (999, 42)]
-    first, second = photos.find_photos(images, "auto", None)
-    # 999 is not there: the server is asked no more
-    assert first.source == second.source == "" and second.url.endswith(name_of(42))
-
-
-def test_url_and_click_and_none() -> None:
-    images = [records.Image(42, name_of(42), "test")]
-    url = f"http://images.cocodataset.org/val2014/{name_of(42)}"
-    shown = {policy: photos.find_photos(images, policy, None)[0] for policy in get_args(photos.Policy)[1:]}
-    assert [(photo.source, photo.url) for photo in shown.values()] == [(url, url), ("", url), ("", "")]
-
-
-def test_curves_survive_a_kill_and_a_resume(tmp_path: Path) -> None:
-    lines = ('{"step": 1, "loss": 3.0}', '{"step": 2, "loss": 2.5, "kl": null}', '{"step": 2, "loss": 2.0}', '{"st')
-    (tmp_path / "log.jsonl").write_text("\n".join(lines))
-    path = dump_to(tmp_path / "dumps" / "test.jsonl", "CE", CE, BEFORE, run="moved/away", step=2)
-    training = read_training(read_dump(path))
-    assert training.step == 2 and [curve.key for curve in training.curves] == ["loss"]
-    assert training.curves[0].steps.tolist() == [1, 2] and training.curves[0].values.tolist() == [3.0, 2.0]
-    assert {row.name: (row.value, row.note) for row in curve_rows(training)} == {
-        "curve:loss:first": (3.0, "step 1"), "curve:loss:lowest": (2.0, "step 2"),
-        "curve:loss:highest": (3.0, "step 1"), "curve:loss:last": (2.0, "step 2")}
-
-
-def test_without_the_run_folder_a_note_says_so(tmp_path: Path) -> None:
-    training = read_training(read_dump(dump_to(tmp_path / "a" / "test.jsonl", "CE", CE, BEFORE, run="gone")))
-    assert training.curves == () and "gone is not on this machine" in training.note
-    assert [(row.value, row.note) for row in curve_rows(training)] == [
-        (None, "unavailable: its run folder gone is not on this machine")]
-
-
-def test_charts_take_any_label_and_draw_long_logs_small() -> None:
-    odd = r"$\frac{1}{$ <script> -- & " + "x" * 50
-    chart = dot_chart("k", odd, odd, [Dot(odd, 0, 1.0, None, None), Dot("b", 9, 1.0, 1.0, 1.0)])
-    assert "<script>" not in chart and "&lt;script&gt;" in chart and "…" in chart
-    steps = np.arange(100_000)
-    assert len(line_chart("k", "t", "d", steps, np.sin(steps / 9.0), 1)) < 20_000
-
-
-@pytest.mark.parametrize(("value", "text"), [
-    (0.0, "0"), (0.3871, "0.387"), (0.00123, "0.0012"), (9.123, "9.12"), (9.996, "10.0"), (40.26, "40.3"),
-    (99.96, "100"), (1204.4, "1,204"), (-0.5, "\u22120.500")])
-def test_numbers_are_written_by_one_rule(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-def test_sentences() -> None:
-    assert number(0.012, signed=True) == "+0.012" and interval(0.001, 0.0211) == "0.001 to 0.021"
-    assert listing(["a"]) == "a" and listing(["a", "b"]) == "a and b" and listing(["a", "b", "c"]) == "a, b and c"

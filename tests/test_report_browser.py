@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from chromium import Browser, find_chromium
-from test_report import options, world  # noqa: F401
+from report_world import make_world, options
 
 from analysis.report import run
 
@@ -11,7 +11,12 @@ pytestmark = pytest.mark.skipif(NO_BROWSER, reason="no Chromium on PATH; Debian:
 
 
 @pytest.fixture(scope="module")
-def page(world: Path) -> str:  # noqa: F811
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def page(world: Path) -> str:
     """Address of a report whose photographs wait for a click."""
     run(options(world, world / "browser", skip=["metrics", "perplexity", "nouns"]))
     return (world / "browser" / "index.html").as_uri()

@@ -87,8 +87,8 @@ def check_training(programs: Programs, program: list[str], options: dict[str, An
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_ce(programs: Programs, world: World, tmp_path: Path, seed: int) -> None:
-    options = {**world.captioner(), "epochs": 60, "validate_every": 20, "save_every": 7}
-    check_training(programs, ["train.py", "ce"], options, 240, tmp_path, seed)  # 60 epochs of 32 images, 8 a step
+    options = {**world.captioner(), "epochs": 30, "validate_every": 20, "save_every": 7}
+    check_training(programs, ["train.py", "ce"], options, 120, tmp_path, seed)  # 30 epochs of 32 images, 8 a step
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])

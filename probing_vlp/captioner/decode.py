@@ -224,9 +224,10 @@ def beam(stepper: Stepper, features: Tensor, width: int, max_length: int) -> Dec
     An image leaves when its best finished caption beats its best living one: log-probabilities only fall, so the result is
     the one of the search run to the end.
     """
-    B, T, K, device = len(features), max_length, width, features.device
+    B, T, device = len(features), max_length, features.device
+    K = min(width, stepper.model.vocabulary_size)                   # words that a beam can be followed by
     best = Decoded(torch.zeros(B, T, dtype=torch.long, device=device), features.new_full((B,), float("-inf")))
-    image = torch.arange(B, device=device)                          # image of each slot of K beams
+    image = torch.arange(B, device=device)                          # image of each slot of beams
     first = stepper.begin(features)
     state, score = first.pick(image), features.new_zeros(B, 1)      # one living beam an image at first
     prefix = torch.zeros(B, 1, 0, dtype=torch.long, device=device)
@@ -239,7 +240,7 @@ def beam(stepper: Stepper, features: Tensor, width: int, max_length: int) -> Dec
         words[live] = word
         row_of = torch.zeros(len(image) * k, dtype=torch.long, device=device)
         row_of[live] = torch.arange(len(live), device=device)
-        score, pick = grid.reshape(len(image), k * K).topk(K, 1)
+        score, pick = grid.reshape(len(image), k * K).topk(min(width, k * K), 1)
         parent = pick // K
         word = words.reshape(len(image), k * K).gather(1, pick)
         prefix = torch.cat([prefix.gather(1, parent[:, :, None].expand(-1, -1, t)), word[:, :, None]], 2)

@@ -74,9 +74,9 @@ class RunFolder:
 
 
 def plain(value: Any) -> Any:
-    """A config as plain lists, dicts and scalars."""
+    """A config as plain lists, dicts and scalars; without `resume`, so that a resumed run leaves the very same files."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.name != "resume"}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
