@@ -8,7 +8,7 @@ RUNS ?= runs
 IMAGES ?=
 ARGS ?=
 
-.PHONY: help install test test-slow lint bench demo data features scorer ce scst lm dump report clean
+.PHONY: help install test test-slow lint bench demo data features scorer ce scst clean
 
 help:  ## show the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -52,9 +52,6 @@ ce: install  ## the paper's cross-entropy training, on COCO
 
 scst: install  ## the paper's self-critical training, on COCO: make scst ARGS="--scorers.clip 1"
 	$(PY) train.py scst --config configs/scst.yaml $(ARGS)
-
-lm: install  ## estimate the trigram language model of the COCO training captions
-	$(PY) -m analysis lm $(ARGS)
 
 clean:  ## delete the virtual environment and the demo's run
 	rm -rf $(VENV) $(RUNS)/demo

@@ -6,7 +6,7 @@
     python -m analysis report runs/*/dumps/test.jsonl --out report
 """
 
-from probing_vlp import demo, dumping
+from probing_vlp import demo, dumping, nearest
 from probing_vlp.cli import Command, main
 from probing_vlp.data import download, extract
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "data": Command(download.DownloadConfig, download.run, "download COCO and the Karpathy split"),
     "features": Command(extract.ExtractConfig, extract.run, "extract image features with a named backbone"),
     "dump": Command(dumping.DumpConfig, dumping.dump, "describe a split with a trained captioner"),
+    "nearest": Command(nearest.NearestConfig, nearest.run, "describe a split with captions of similar training images"),
     "score": Command(dumping.ScoreConfig, dumping.score, "score the captions of any dump"),
 }
 

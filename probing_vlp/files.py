@@ -1,5 +1,6 @@
 """Writing so that a kill or a full disk leaves the old file or the new one, never half of one."""
 
+import glob
 import hashlib
 import os
 from pathlib import Path
@@ -8,8 +9,9 @@ from probing_vlp.errors import UserError
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Write aside, flush to disk, rename over `path`; parent folders are made."""
+    """Write aside, flush to disk, rename over `path`; parent folders are made.  OSError names `path` if the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent, path.name)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(aside, "wb") as file:
@@ -17,9 +19,29 @@ def atomic_write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except BaseException:
+    except BaseException as error:
         aside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove what writers of `name` (of any file) left in `folder` when they were killed."""
+    for left in folder.glob(f".{glob.escape(name) or '*'}.*.part"):
+        pid = left.suffixes[-2][1:] if len(left.suffixes) > 1 else ""
+        if pid.isdecimal() and not _lives(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def read_bytes(path: Path, what: str, remedy: str) -> bytes:

@@ -46,7 +46,7 @@ def test_neither_depends_on_what_is_added_to_all_rewards(shift: float) -> None:
 
 
 def test_spread_by_hand() -> None:
-    # image 0: mean 3, deviations 2 and 2; image 1: 1, NaN, 3 -> mean 2, deviation 1; image 2: one score, 0; image 3: none
+    # image 0: mean 3, off by 2 and 2; image 1: mean 2, off by 1 and 1; image 2: one score, 0; image 3: none
     assert spread_within_images(torch.tensor([[1.0, 5]])) == 2
     assert spread_within_images(torch.tensor([[1, 5, NAN], [1, NAN, 3], [7, NAN, NAN], [NAN] * 3])) == (2 + 1 + 0) / 3
     assert math.isnan(spread_within_images(torch.tensor([[NAN, NAN]])))
@@ -81,7 +81,7 @@ def exact(model: FCCaptioner, keep: Tensor | None) -> tuple[Tensor, list[Tensor]
 
 
 def learned(model: FCCaptioner, weight: Tensor, keep: Tensor | None, end: bool = True) -> list[Tensor]:
-    """Minus the gradient that training follows if caption c has the given weight; `end`: its end is one of its tokens."""
+    """Minus the gradient that training follows where captions have these weights; `end`: the end is a token."""
     lengths = caption_lengths(WORDS)
     scale = weight[:, None].repeat(1, LONGEST)
     if not end:

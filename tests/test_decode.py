@@ -9,8 +9,17 @@ from torch import Tensor
 from toys import every_caption, padded, randn, slow_logits, slow_logprob, tiny_captioner, uniform
 
 from probing_vlp.captioner.argmax import PROMISING
-from probing_vlp.captioner.decode import (DecodeConfig, Stepper, beam, caption_logprob, decode, draw, greedy,
-                                          make_stepper, sample)
+from probing_vlp.captioner.decode import (
+    DecodeConfig,
+    Stepper,
+    beam,
+    caption_logprob,
+    decode,
+    draw,
+    greedy,
+    make_stepper,
+    sample,
+)
 from probing_vlp.captioner.fc import FCCaptioner
 
 UNKNOWN, JUST_BELOW_ONE = 4, 1 - 2 ** -24
@@ -118,14 +127,15 @@ def probabilities(model: FCCaptioner, feature: Tensor, captions: list[list[int]]
 def excess(counts: Tensor, p: Tensor) -> float:
     """Chi-square of counts, in standard deviations above its mean; cells that expect fewer than five share one."""
     expected = p * counts.sum()
-    small = expected < 5
-    pairs = [(counts[~small], expected[~small]), (counts[small].sum()[None], expected[small].sum()[None])]
-    observed, expected = (torch.cat(parts) for parts in zip(*pairs[:2 if expected[small].sum() > 5 else 1], strict=True))
-    freedom = len(expected) - 1
-    return float(((observed - expected) ** 2 / expected).sum() - freedom) / math.sqrt(2 * freedom)
+    cell = torch.where(expected < 5, 0, torch.arange(1, len(p) + 1))
+    observed, expected = (torch.zeros(len(p) + 1).double().index_add(0, cell, x) for x in (counts, expected))
+    used = expected > 0
+    freedom = int(used.sum()) - 1
+    return float(((observed - expected)[used] ** 2 / expected[used]).sum() - freedom) / math.sqrt(2 * freedom)
 
 
-@pytest.mark.parametrize(("temperature", "dropout", "unknown"), [(1, False, True), (0.6, True, False), (2, False, False)])
+@pytest.mark.parametrize(("temperature", "dropout", "unknown"),
+                         [(1, False, True), (0.6, True, False), (2, False, False)])
 def test_sampled_captions_come_as_often_as_they_should(temperature: float, dropout: bool, unknown: bool) -> None:
     model, feature, N = tiny_captioner(seed=1), randn(1, 3), 20_000
     keep = torch.tensor([[2.0, 0, 2, 2], [0, 2, 2, 0], [2, 2, 0, 2]]).double() if dropout else None
@@ -134,7 +144,8 @@ def test_sampled_captions_come_as_often_as_they_should(temperature: float, dropo
                    None if keep is None else keep.expand(N, 3, 4), config)
     captions = every_caption(5, 3)
     index = {tuple(row): i for i, row in enumerate(padded(captions, 3).tolist())}
-    counts = torch.bincount(torch.tensor([index[tuple(row)] for row in words.tolist()]), minlength=len(captions)).double()
+    found = torch.tensor([index[tuple(row)] for row in words.tolist()])
+    counts = torch.bincount(found, minlength=len(captions)).double()
     p = probabilities(model, feature[0], captions, temperature, keep, () if unknown else (UNKNOWN,))
     assert p.sum().item() == pytest.approx(1)
     assert counts[p == 0].sum() == 0
@@ -199,7 +210,8 @@ def test_stopping_early_changes_nothing(model: FCCaptioner, width: int) -> None:
 
 def test_beam_of_one_is_greedy(model: FCCaptioner) -> None:
     features = randn(30, 3)
-    single, plain = (decode(model, features, DecodeConfig(method, beam=1, max_length=6)) for method in ("beam", "greedy"))
+    single = decode(model, features, DecodeConfig("beam", beam=1, max_length=6))
+    plain = decode(model, features, DecodeConfig("greedy", max_length=6))
     assert torch.equal(single.words, plain.words)
     torch.testing.assert_close(single.logprob, plain.logprob)
 

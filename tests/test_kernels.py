@@ -64,10 +64,10 @@ def test_weighted_nll_gradients_are_those_of_finite_differences() -> None:
 
 
 def test_weighted_nll_gradients_add_to_those_of_other_uses() -> None:
-    hidden, weight, bias, target, scale = nll_inputs(6)
-    ours = weighted_nll(hidden, weight, bias, target, scale)[0] + weighted_nll(2 * hidden, weight, bias, target, scale)[0]
-    theirs = plain_nll(hidden, weight, bias, target, scale)[0] + plain_nll(2 * hidden, weight, bias, target, scale)[0]
-    torch.testing.assert_close(torch.autograd.grad(ours, [hidden, weight]), torch.autograd.grad(theirs, [hidden, weight]))
+    hidden, *rest = nll_inputs(6)
+    ours, theirs = (nll(hidden, *rest)[0] + nll(2 * hidden, *rest)[0] for nll in (weighted_nll, plain_nll))
+    leaves = [hidden, *rest[:2]]
+    torch.testing.assert_close(torch.autograd.grad(ours, leaves), torch.autograd.grad(theirs, leaves))
 
 
 def test_weighted_nll_survives_huge_logits() -> None:

@@ -87,16 +87,16 @@ def check_training(programs: Programs, program: list[str], options: dict[str, An
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_ce(programs: Programs, world: World, tmp_path: Path, seed: int) -> None:
-    options = {**world.captioner(), "epochs": 30, "validate_every": 20, "save_every": 7}
-    check_training(programs, ["train.py", "ce"], options, 120, tmp_path, seed)  # 30 epochs of 32 images, 8 a step
+    options = {**world.captioner(), "epochs": 20, "validate_every": 20, "save_every": 7}
+    check_training(programs, ["train.py", "ce"], options, 80, tmp_path, seed)  # 20 epochs of 32 images, 8 a step
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_scst(programs: Programs, world: World, trained: Path, tmp_path: Path, seed: int) -> None:
     options = {**world.options(), "init": trained, "scorers": {"cider": 1.0}, "baseline": "greedy" if seed % 2 else
-               "leave-one-out", "samples": 3, "batch_size": 8, "steps": 120, "validate_every": 20, "save_every": 7,
+               "leave-one-out", "samples": 3, "batch_size": 8, "steps": 60, "validate_every": 20, "save_every": 7,
                "decoding.max_length": 10, "learning_rate": 0.001}
-    check_training(programs, ["train.py", "scst"], options, 120, tmp_path, seed)
+    check_training(programs, ["train.py", "scst"], options, 60, tmp_path, seed)
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])

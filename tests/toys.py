@@ -1,4 +1,4 @@
-"""Small doubles: a captioner with random weights, its equations written out slowly, a data set of sixteen images, scorers."""
+"""Small doubles: a captioner with random weights and its equations written out slowly, sixteen images, scorers."""
 
 import itertools
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from probing_vlp.scorers.base import TensorEncoded
 THINGS = ("dog", "cat", "bus", "cake")
 
 
-def tiny_captioner(vocabulary: int = 5, features: int = 3, hidden: int = 4, spread: float = 1.0, seed: int = 0) -> FCCaptioner:
+def tiny_captioner(vocabulary: int = 5, features: int = 3, hidden: int = 4, spread: float = 1.0,
+                   seed: int = 0) -> FCCaptioner:
     """Float64, weights drawn from N(0, spread^2): word 0 is the end, the last word <unk>."""
     model = FCCaptioner(features, vocabulary, FCConfig(hidden=hidden, embedding=3)).double()
     generator = torch.Generator().manual_seed(seed)
@@ -71,7 +72,7 @@ def padded(captions: Sequence[Sequence[int]], width: int) -> Tensor:
 
 
 def toy_data(folder: Path) -> DataConfig:
-    """16 images of four things (8 train, 4 val, 4 test); a feature says which thing, and so does each of two captions."""
+    """16 images of four things (8 train, 4 val, 4 test); features say which thing, and so does each of two captions."""
     (folder / "images").mkdir()
     rows = ["image_id,file_name,split,caption"]
     for i in range(16):
@@ -108,8 +109,15 @@ class ImageNumber(Counts):
         return encoded.tensor.float()
 
 
+class Length(Counts):
+    """The number of words."""
+
+    def score(self, encoded: TensorEncoded, captions: Sequence[str]) -> Tensor:
+        return torch.tensor([float(len(caption.split())) for caption in captions])
+
+
 class Fussy(Counts):
-    """Counts a word, but cannot score a caption that holds it twice (or `limit` times)."""
+    """Counts a word, but cannot score a caption that holds it `limit` times."""
 
     def __init__(self, device: Any = "cpu", word: str = "a", limit: int = 2) -> None:
         self.word, self.limit = word, limit

@@ -1,9 +1,9 @@
 """The likeliest word of each row, exactly, without computing most of the logits.
 
 With m the mean row of the output layer and r_w = |W_w - m|, a logit is at most
-b_w + h.m + |h| r_w (Cauchy-Schwarz).  So the logits of a thousand promising words come first, and only those others whose
-bound reaches the best of them.  In a trained captioner there are few; in an untrained one the bound rules out nothing and
-the cost is that of all logits and a tenth.
+b_w + h.m + |h| r_w (Cauchy-Schwarz).  So the logits of a thousand promising words come first, and only those others
+whose bound reaches the best of them.  In a trained captioner there are few; in an untrained one the bound rules out
+nothing and the cost is that of all logits and a tenth.
 """
 
 import torch
@@ -21,7 +21,7 @@ class ExactArgmax:
         """`likely_norm`: a typical |h|, used only to choose the promising words."""
         self.weight, self.bias = weight, bias
         mean = weight.mean(0)
-        radius = torch.linalg.vector_norm(weight - mean, dim=1)  # from the squares would lose digits where words are alike
+        radius = torch.linalg.vector_norm(weight - mean, dim=1)  # |W|^2 - 2 W.m + |m|^2 would lose too many digits
         count = min(PROMISING, len(bias))
         bound = bias + likely_norm * radius
         first, self.rest = torch.topk(bound, count).indices, None

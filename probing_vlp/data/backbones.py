@@ -13,7 +13,6 @@ preprocess as each model asks.  Weights are downloaded by those libraries, or re
 import difflib
 import importlib.util
 import logging
-import pickle
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,16 +156,15 @@ def squeeze(size: int, resample: Image.Resampling, mean: tuple[float, ...],
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Tensors by name from safetensors or a torch file; nothing in it is executed.  UserError for anything else."""
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # on other people's bytes the unpickler raises anything, KeyError too
         raise UserError(f"{path}: not a safetensors file nor a plain torch checkpoint of tensors "
-                        f"({str(error).splitlines()[0]})") from None
+                        f"({_first_line(error)})") from None
     for key in ("state_dict", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
@@ -191,11 +189,10 @@ def fill(network: torch.nn.Module, path: Path, optional: tuple[str, ...] = ()) -
 def _fill_open_clip(network: torch.nn.Module, path: Path) -> None:
     import open_clip
 
-    read_weights(path)  # a foreign file is told apart here; open_clip then knows its own older layouts
-    try:
+    try:  # its own loader knows its older layouts
         open_clip.load_checkpoint(network, str(path), strict=True, weights_only=True)
-    except RuntimeError as error:
-        raise UserError(f"{path}: not weights of this architecture ({' '.join(str(error).split())[:300]})") from None
+    except Exception as error:  # as in read_weights
+        raise UserError(f"{path}: not weights of this architecture ({_first_line(error)})") from None
 
 
 def _online(name: str, make: Callable[[], Any]) -> Any:
@@ -203,11 +200,14 @@ def _online(name: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:  # each library, and each version, has errors of its own for a download that failed
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(f"backbone {name}: its weights cannot be fetched ({reason}); give a local file with "
-                        "--checkpoint PATH") from error
+        raise UserError(f"backbone {name}: its weights cannot be fetched ({_first_line(error)}); give a local file "
+                        "with --checkpoint PATH") from error
     finally:
         logging.disable(logging.NOTSET)
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _label(checkpoint: Path | None, source: str) -> str:

@@ -1,6 +1,6 @@
 """Image features of a data set, from a named backbone into a memory-mapped folder.
 
-    python -m probing_vlp.data.extract --data DIR --images DIR --backbone resnet101 --out features/resnet101
+    python probe.py features --data DIR --images DIR --backbone resnet101 --out features/resnet101
 
 Batches are a fixed division of the image list and are written in order, so a run that was killed and goes on with
 `--resume` ends in the same bytes.  Pictures are taken as they are stored: the EXIF orientation is ignored, as COCO's
@@ -43,7 +43,7 @@ class ExtractConfig:
     checkpoint: Path | None = None
     """Local weights of the backbone (safetensors, or a torch file of tensors), in place of a download."""
     batch_size: int | None = None
-    """Images encoded at once; the features do not depend on it.  By itself 64, but 4 on a CPU: larger ones are slower."""
+    """Images encoded at once; the features do not depend on it.  By itself 64, or 4 on a CPU, where more is slower."""
     workers: int = 2
     """Threads that read and resize images."""
     device: str = "auto"

@@ -18,10 +18,10 @@ from typing import Any, Self
 import numpy as np
 
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write, read_bytes
+from probing_vlp.files import atomic_write, read_bytes, sweep
 
 INDEX, PLAN, PROGRESS, ARRAY = "index.json", "plan.json", "progress.json", "features.npy"
-REMEDY = "make features with: python -m probing_vlp.data.extract --out FOLDER"
+REMEDY = "make features with: python probe.py features --out FOLDER"
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,7 @@ class FeatureWriter:
             if not (self.partial / INDEX).exists():
                 os.replace(self.partial / PLAN, self.partial / INDEX)
             (self.partial / PROGRESS).unlink(missing_ok=True)
+            sweep(self.partial)
             os.replace(self.partial, self.path)
         return FeatureStore.open(self.path)
 

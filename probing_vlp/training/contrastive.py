@@ -41,7 +41,7 @@ class ScorerConfig:
     run: str = "runs/mini-clip"
     """Run folder; the trained scorer is in its `scorer/`, for --scorer mini-clip --checkpoint RUN/scorer."""
     data: DataConfig = field(default_factory=DataConfig)
-    min_count: int = 2
+    min_count: int = 5
     """Words seen more often than this in the training captions get a vector of their own."""
     max_words: int = 30
     """Longer training captions are cut."""
@@ -51,15 +51,15 @@ class ScorerConfig:
     """Width of the GRU."""
     joint: int = 256
     """Width of the space that images and captions share."""
-    dropout: float = 0.3
+    dropout: float = 0.5
     """Share of image features and of word vector entries that training leaves out."""
-    batch_size: int = 128
+    batch_size: int = 256
     """Captions a step, over all processes."""
-    epochs: int = 40
+    epochs: int = 20
     """Passes over the training captions, at most."""
-    patience: int = 6
+    patience: int = 5
     """Stop after so many epochs without a better validation retrieval."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Adam's learning rate."""
     seed: int = 0
     """Of the weights, the batches and dropout."""
@@ -216,8 +216,9 @@ def export(config: ScorerConfig, trainer: Trainer) -> None:
         figures[split] = {"images": len(trainer.pairs[split].images), "captions": len(trainer.pairs[split].owner),
                           **summary(found), "intervals": {name: [e.low, e.high] for name, e
                                                           in estimates(found, config.seed).items()}}
+    recipe = {key: value for key, value in plain(config).items() if key not in ("run", "export", "resume")}
     provenance = {"version": __version__, "train_images": len(trainer.pairs["train"].images),
-                  "step": best.state["step"], "config": plain(config), "retrieval": figures}
+                  "step": best.state["step"], "config": recipe, "retrieval": figures}
     for folder in filter(None, (f"{config.run}/scorer", config.export)):
         save_mini_clip(Path(folder), trainer.model, trainer.vocabulary.words, trainer.store.backbone, provenance)
         print(f"{folder}: the scorer of step {best.state['step']}")

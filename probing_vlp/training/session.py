@@ -26,7 +26,9 @@ class Session:
     """A training run: the accelerator, the model and its optimiser, and where they are kept."""
 
     def __init__(self, run: str, config: Any, resume: bool, seed: int, precision: Precision) -> None:
-        self.accelerator = Accelerator(mixed_precision=precision, dataloader_config=DataLoaderConfiguration())
+        # without a GPU accelerate must be told so, or each of several processes believes that it is alone
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.accelerator.is_available(),
+                                       dataloader_config=DataLoaderConfiguration())
         set_seed(seed)
         self.device = self.accelerator.device
         self.main = self.accelerator.is_main_process
