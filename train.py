@@ -7,7 +7,9 @@
 
 from probing_vlp import torchvision_cpu
 from probing_vlp.cli import Command, main
+from probing_vlp.errors import report_user_errors
 from probing_vlp.training import contrastive, self_critical, supervised
+from probing_vlp.training.launch import ensure_processes
 
 COMMANDS = {
     "scorer": Command(contrastive.ScorerConfig, contrastive.run, "train the small contrastive scorer, mini-clip"),
@@ -16,5 +18,7 @@ COMMANDS = {
 }
 
 if __name__ == "__main__":
+    with report_user_errors():
+        ensure_processes()
     torchvision_cpu.ensure_torchvision()
     main("train.py", "Train a scorer or a captioner.", COMMANDS)

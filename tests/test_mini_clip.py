@@ -8,6 +8,7 @@ import pytest
 import torch
 from scorer_toys import SIZES, feature_vectors, save_toy_mini_clip
 
+from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.errors import UserError
 from probing_vlp.records import FeatureVector
 from probing_vlp.scorers.mini_clip import MiniClip, MiniClipScorer, load_mini_clip, pad_tokens
@@ -80,3 +81,17 @@ def test_broken_folders(folder: Path, tmp_path: Path) -> None:
         about.write_text(broken)
         with pytest.raises(UserError, match="not a mini-clip of this version"):
             MiniClipScorer(checkpoint=folder)
+
+
+def test_the_shipped_scorer_tells_test_images_apart() -> None:
+    source = open_visuals(DataConfig())
+    scorer = MiniClipScorer()
+    assert source.store is not None and scorer.backbone == source.store.backbone
+    images = source.data.split("test")
+    encoded = scorer.encode(source.get("features", images))
+    captions = [source.data.captions[image.image_id][0] for image in images]
+    own = scorer.score(encoded, captions)
+    foreign = scorer.score(encoded, captions[1:] + captions[:1])
+    assert (own > foreign).float().mean() > 0.9  # 0.5 by chance
+    shuffled = scorer.score(encoded, [" ".join(sorted(caption.split())) for caption in captions])
+    assert (own - shuffled).abs().mean() > 0.01  # word order counts

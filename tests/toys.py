@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from probing_vlp.captioner.fc import FCCaptioner, FCConfig
+from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.data.features import FeatureIndex, FeatureWriter
 from probing_vlp.data.visuals import DataConfig
 from probing_vlp.scorers.base import TensorEncoded
@@ -69,6 +70,17 @@ def every_caption(vocabulary: int, most: int) -> list[list[int]]:
 def padded(captions: Sequence[Sequence[int]], width: int) -> Tensor:
     """(N, width), zeros behind."""
     return torch.tensor([[*caption, *[0] * (width - len(caption))] for caption in captions])
+
+
+def check_first_adam_step(model: FCCaptioner, gradients: Sequence[Tensor], path: Path, clip: float, rate: float) -> None:
+    """A checkpoint holds `model` after one step of Adam on clipped gradients: moment 0.1 g, w - rate * g / |g|."""
+    saved = Checkpoint.load(path)
+    for (name, before), gradient in zip(model.named_parameters(), gradients, strict=True):
+        g = gradient.clamp(-clip, clip)
+        torch.testing.assert_close(saved.group("adam_exp_avg")[name], 0.1 * g, rtol=1e-3, atol=1e-6 * clip)
+        sure = (g.abs() > 1e-5) | (g == 0)  # where rounding does not decide the sign
+        after = before - rate * g / (g.abs() + 1e-8)
+        torch.testing.assert_close(saved.group("model")[name][sure], after.detach()[sure], rtol=1e-3, atol=rate / 500)
 
 
 def toy_data(folder: Path) -> DataConfig:

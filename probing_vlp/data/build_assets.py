@@ -50,7 +50,7 @@ def write_features(sample_dir: Path, target: Path = FEATURES) -> int:
     fresh = target.with_name(f"{target.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     # resumable by itself: what is unfinished lies in features.new.partial
-    count = len(extract(pixels, load_backbone("efficientnet-lite0"), fresh, "float16", resume=True))
+    count = len(extract(pixels, load_backbone("efficientnet-lite0"), fresh, "float16", batch_size=32, resume=True))
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
     return count

@@ -7,7 +7,8 @@ away; a tower that is not causal (SigLIP) gets all the padding that it was train
 import difflib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def from_tag(arch: str, tag: str, where: Mapping[str, Any]) -> Parts:
     _check_known(tag, open_clip.list_pretrained_tags_by_model(arch), f"pretrained tag of {arch}")
     gelu = bool(open_clip.get_pretrained_cfg(arch, tag).get("quick_gelu"))
     try:
-        model, _, preprocess = open_clip.create_model_and_transforms(arch, tag, force_quick_gelu=gelu, **where)
+        with _quiet():  # the error below says it once
+            model, _, preprocess = open_clip.create_model_and_transforms(arch, tag, force_quick_gelu=gelu, **where)
     except Exception as error:  # the hub, HTTP and the file system each have their own
         raise UserError(f"clip: the weights '{tag}' of {arch} could not be had ({_first_line(error)}); give a local "
                         "file with --checkpoint, or go online once so that they are kept") from None
@@ -100,12 +102,9 @@ def from_file(arch: str, path: Path, where: Mapping[str, Any]) -> Parts:
         weights = path if path.is_file() else None
     if weights is None:
         raise UserError(f"{path}: no such CLIP weights; a folder holds them as {' or '.join(IN_FOLDER)}")
-    logging.disable(logging.WARNING)  # open_clip warns that the model is random, which load_weights sees to
-    try:
+    with _quiet():  # the warning that the model is random is not for the user: load_weights sees to that
         model, _, preprocess = open_clip.create_model_and_transforms(arch, load_weights=False, pretrained_text=False,
                                                                      **where)
-    finally:
-        logging.disable(logging.NOTSET)
     load_weights(model, weights)
     return model, preprocess, open_clip.get_tokenizer(arch)
 
@@ -123,6 +122,16 @@ def load_weights(model: nn.Module, path: Path) -> None:
                   (("missing", wrong.missing_keys), ("unexpected", wrong.unexpected_keys)) if keys]
     if complaints:
         raise UserError(f"{path}: the weights do not fit this architecture; {'; '.join(complaints)}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No log messages from open_clip and the hub."""
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _check_known(name: str, known: Sequence[str], kind: str) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 from torch.utils.tensorboard import SummaryWriter
@@ -20,24 +20,17 @@ from probing_vlp.files import atomic_write
 
 
 class RunFolder:
-    """The folder of one training run."""
+    """The folder of one training run.  Nothing is written before the first step is done: a mistake leaves no folder behind."""
 
     def __init__(self, path: Path, config: Any, resume: bool, writer: bool = True) -> None:
         """Open a run.  A folder that already holds one is refused unless `resume`; `writer` is True in one process."""
-        self.path, self.writer = path, writer
+        self.path, self.config, self.writer = path, config, writer
         started = (path / "checkpoints" / "last.safetensors").exists()
-        if writer and not resume and (started or (path / "log.jsonl").exists()):
+        if not resume and (started or (path / "log.jsonl").exists()):
             raise UserError(f"{path}: holds a run already; give --resume to go on with it, or another --run")
         self.resumed = Checkpoint.load(self.checkpoint("last")) if resume and started else None
-        self._log = self._board = None
-        if writer:
-            path.mkdir(parents=True, exist_ok=True)
-            (path / "dumps").mkdir(exist_ok=True)
-            atomic_write(path / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False).encode())
-            self._cut_log(self.resumed.state["step"] if self.resumed else 0)
-            self._log = open(path / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115
-            self._board = SummaryWriter(path / "tensorboard", purge_step=self.resumed.state["step"] + 1 if
-                                        self.resumed else None)
+        self._log: TextIO | None = None
+        self._board: SummaryWriter | None = None
 
     def checkpoint(self, name: str) -> Path:
         """Path of the checkpoint called `name`: "last" or "best"."""
@@ -45,8 +38,10 @@ class RunFolder:
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Add a line for a step; `row` needs "step"."""
-        if self._log is None or self._board is None:
+        if not self.writer:
             return
+        if self._log is None or self._board is None:
+            self._log, self._board = self._begin()
         self._log.write(json.dumps(row) + "\n")
         self._log.flush()
         for key, value in row.items():
@@ -65,6 +60,15 @@ class RunFolder:
         if self._log is not None and self._board is not None:
             self._log.close()
             self._board.close()
+
+    def _begin(self) -> tuple[TextIO, SummaryWriter]:
+        """Make the folder; what the log says beyond the checkpoint goes."""
+        step = self.resumed.state["step"] if self.resumed else 0
+        (self.path / "dumps").mkdir(parents=True, exist_ok=True)
+        atomic_write(self.path / "config.yaml", yaml.safe_dump(plain(self.config), sort_keys=False).encode())
+        self._cut_log(step)
+        return (open(self.path / "log.jsonl", "a", encoding="utf-8"),
+                SummaryWriter(self.path / "tensorboard", purge_step=step + 1 if self.resumed else None))
 
     def _cut_log(self, step: int) -> None:
         path = self.path / "log.jsonl"

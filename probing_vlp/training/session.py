@@ -32,8 +32,7 @@ class Session:
         set_seed(seed)
         self.device = self.accelerator.device
         self.main = self.accelerator.is_main_process
-        with self.accelerator.main_process_first():
-            self.folder = RunFolder(Path(run), config, resume, writer=self.main)
+        self.folder = RunFolder(Path(run), config, resume, writer=self.main)
         self.step = 0
         self.best = -math.inf
         self.since_best = 0
