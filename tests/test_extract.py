@@ -1,5 +1,6 @@
 """Feature extraction: real pictures, real networks, bad files, and a run that is killed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from safetensors.torch import save_file
 
 from probing_vlp.data import extract as module
 from probing_vlp.data.backbones import Backbone, fill, load_backbone, read_weights, squeeze
+from probing_vlp.data.build_assets import FEATURES, write_features
 from probing_vlp.data.extract import ExtractConfig, extract, find_images, pick_device, read_picture, to_storage
 from probing_vlp.data.features import FeatureStore
+from probing_vlp.data.splits import load_data
 from probing_vlp.errors import UserError
 from probing_vlp.records import Image, Pixels
 
@@ -88,6 +91,31 @@ def test_efficientnet_lite0_does_not_depend_on_the_batch_size(folder: Path) -> N
     np.testing.assert_allclose(one, four, atol=1e-5)
     assert four.min() >= 0 and four.max() <= 6  # pooled after a ReLU6
     assert np.linalg.norm(four[0] - four[1]) > 1  # it saw different pictures
+
+
+def test_features_of_the_assets_are_remade(tmp_path: Path) -> None:
+    for i in range(3):
+        paint(tmp_path / "images" / f"{i}.jpg", i)
+    urls = {1: "http://creativecommons.org/licenses/by-nc/2.0/", 4: "http://creativecommons.org/licenses/by/2.0/"}
+    (tmp_path / "captions_val.json").write_text(json.dumps({
+        "licenses": [{"id": key, "url": url, "name": ""} for key, url in urls.items()],
+        "images": [{"id": 9 - i, "file_name": f"{i}.jpg", "license": (4, 1, 4)[i]} for i in range(3)],
+        "annotations": [{"id": i, "image_id": 9 - i, "caption": "a picture"} for i in range(3)]}))
+    for _ in range(2):  # the second replaces the first
+        assert write_features(tmp_path, tmp_path / "features") == 2
+    store = FeatureStore.open(tmp_path / "features")
+    assert store.image_ids == (7, 9)  # by id; image 8 is not free
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["captions_val.json", "features", "images"]
+
+
+@pytest.mark.skipif("PROBING_VLP_DATA" not in os.environ, reason="PROBING_VLP_DATA is not set")
+def test_embedded_features_are_those_of_the_photographs() -> None:
+    images = load_data("embedded").images[::400]
+    pixels = find_images(images, [str(Path(os.environ["PROBING_VLP_DATA"], "coco-sample/images"))])
+    backbone = load_backbone("efficientnet-lite0")
+    remade = backbone.encode(torch.stack([backbone.preprocess(read_picture(item.path)) for item in pixels])).numpy()
+    embedded = FeatureStore.open(FEATURES).rows([image.image_id for image in images])
+    np.testing.assert_allclose(remade, embedded, atol=4e-3)  # half the step of float16 below 6 is 2e-3
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(folder: Path) -> None:

@@ -72,7 +72,8 @@ def padded(captions: Sequence[Sequence[int]], width: int) -> Tensor:
     return torch.tensor([[*caption, *[0] * (width - len(caption))] for caption in captions])
 
 
-def check_first_adam_step(model: FCCaptioner, gradients: Sequence[Tensor], path: Path, clip: float, rate: float) -> None:
+def check_first_adam_step(model: FCCaptioner, gradients: Sequence[Tensor], path: Path, clip: float,
+                          rate: float) -> None:
     """A checkpoint holds `model` after one step of Adam on clipped gradients: moment 0.1 g, w - rate * g / |g|."""
     saved = Checkpoint.load(path)
     for (name, before), gradient in zip(model.named_parameters(), gradients, strict=True):
