@@ -12,7 +12,7 @@ import torch
 
 from bench.problem import FEATURES, REFERENCES, caption_data, make_problem, sentence_text, vocabulary, write_features
 from bench.timing import Cost, clock
-from probing_vlp.captioner.decode import DecodeConfig, decode, make_stepper
+from probing_vlp.captioner.decode import DecodeConfig, decode, decode_words, make_stepper
 from probing_vlp.captioner.fc import FCCaptioner, FCConfig
 from probing_vlp.data.visuals import VisualSource
 from probing_vlp.training.rewards import Reward
@@ -64,11 +64,21 @@ class Ours:
         return self._timed("scst", batch, steps)
 
     def greedy(self, batch: int, images: int) -> list[Cost]:
-        """Greedy captions, the cost of each batch."""
+        """Greedy captions, as validation and the baseline of self-critical training make them; the cost of each batch."""
+        costs: list[Cost] = []
+        stepper = make_stepper(self.model, DECODING["greedy"])
+        for start in range(0, images, batch):
+            ids = list(range(start, min(start + batch, images)))
+            with clock(len(ids), costs):
+                decode_words(self.model, self._features(ids), DECODING["greedy"], stepper=stepper)
+        return costs
+
+    def greedy_logprob(self, batch: int, images: int) -> list[Cost]:
+        """Greedy captions and their log-probabilities, as a dump holds them; the cost of each batch."""
         return self._decode("greedy", batch, images)[0]
 
     def beam(self, batch: int, images: int) -> list[Cost]:
-        """Captions by beam search, the cost of each batch."""
+        """Captions by beam search with their log-probabilities, the cost of each batch."""
         return self._decode("beam", batch, images)[0]
 
     def cider(self, captions: int, runs: int) -> list[Cost]:

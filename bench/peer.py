@@ -73,6 +73,10 @@ class Peer:
         """Greedy captions, the cost of each batch."""
         return self._decode(batch, images, GREEDY)[0]
 
+    def greedy_logprob(self, batch: int, images: int) -> list[Cost]:
+        """The same: its greedy captions always come with log-probabilities."""
+        return self.greedy(batch, images)
+
     def beam(self, batch: int, images: int) -> list[Cost]:
         """Captions by beam search, the cost of each batch."""
         return self._decode(batch, images, BEAM)[0]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Comparison:
 
     part: str
     batch: int
-    target: float
+    target: float | None
     ours: Spread
     peer: Spread
     ours_wall: Spread
@@ -63,15 +63,15 @@ class Comparison:
 
     @property
     def reached(self) -> bool:
-        """Whether the median ratio is at least the target."""
-        return self.ratio.median >= self.target
+        """Whether the median ratio is at least the target, if there is one."""
+        return self.target is None or self.ratio.median >= self.target
 
     def row(self) -> dict[str, Any]:
         """For JSON."""
         return {**asdict(self), "reached": self.reached}
 
 
-def compare(part: str, batch: int, target: float, ours: Sequence[Cost], peer: Sequence[Cost]) -> Comparison:
+def compare(part: str, batch: int, target: float | None, ours: Sequence[Cost], peer: Sequence[Cost]) -> Comparison:
     """`ours` and `peer`: one cost a round."""
     cpu = [[c.captions / c.cpu for c in side] for side in (ours, peer)]
     wall = [[c.captions / c.wall for c in side] for side in (ours, peer)]

@@ -41,9 +41,9 @@ class Checkpoint:
         """Read a file that `save` wrote."""
         try:
             with safe_open(path, "pt") as file:
-                state = json.loads((file.metadata() or {})["state"])
+                state = dict(json.loads((file.metadata() or {})["state"]))
                 return cls({key: file.get_tensor(key) for key in file.keys()}, state)  # noqa: SIM118
         except FileNotFoundError:
             raise UserError(f"{path}: no such checkpoint; train one first (python train.py ce)") from None
-        except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: not a checkpoint of this project ({error})") from None

@@ -7,6 +7,7 @@ Precedence, lowest first: defaults, `--config FILE`, `--key value` in the order 
 import argparse
 import difflib
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,9 +34,9 @@ def main(program: str, description: str, commands: Mapping[str, Command], argv: 
         try:
             chosen = parser.parse_args(None if argv is None else list(argv))
             name = chosen.command
-            options = vars(parser.instantiate_classes(chosen)[name])
+            options = vars(parser.instantiate(chosen)[name])
         except argparse.ArgumentError as error:
-            raise UserError(_explain(str(error), subparsers)) from None
+            raise UserError(_explain(str(error), subparsers, sys.argv[1:] if argv is None else argv)) from None
         options.pop("config", None)
         commands[name].run(commands[name].config(**options))
 
@@ -43,11 +44,11 @@ def main(program: str, description: str, commands: Mapping[str, Command], argv: 
 def build_parser(program: str, description: str,
                  commands: Mapping[str, Command]) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """The parser of a program, and the parser of each of its sub-commands."""
-    parser = ArgumentParser(prog=program, description=description, version=__version__, exit_on_error=False)
+    parser = ArgumentParser(prog=program, description=description, version=__version__, exit_on_error=False, allow_abbrev=False)
     group = parser.add_subcommands(dest="command", required=True)
     subparsers = {}
     for name, command in commands.items():
-        sub = ArgumentParser(description=command.help, exit_on_error=False)
+        sub = ArgumentParser(description=command.help, exit_on_error=False, allow_abbrev=False)
         sub.add_argument("--config", action="config", help="YAML file with any of the options below")
         sub.add_class_arguments(command.config, None)
         for action in sub._actions:
@@ -58,11 +59,18 @@ def build_parser(program: str, description: str,
     return parser, subparsers
 
 
-def _explain(message: str, subparsers: Mapping[str, ArgumentParser]) -> str:
-    """The parser's message in one line, with near misses for an option that does not exist."""
-    unknown = re.search(r"nrecognized arguments: (--[\w.-]+)", message)
+def _explain(message: str, subparsers: Mapping[str, ArgumentParser], argv: Sequence[str]) -> str:
+    """The parser's message in one line: near misses for an option that does not exist, the file's name for bad YAML."""
+    files = " or ".join(re.findall(r"--config(?:=|\n)(.*)", "\n".join(argv)))
+    if message.startswith("Problems parsing config"):
+        said = message.partition(": ")[2].replace('"<unicode string>", ', "")
+        return f"{files}: not a YAML file of options: {said}"
+    typed = re.search(r"nrecognized arguments: --([\w.-]+)", message)
+    unknown = typed or re.search(r"does not accept option '([^']+)'", message)
     if not unknown:
         return message
-    known = {option for sub in subparsers.values() for action in sub._actions for option in action.option_strings}
-    near = difflib.get_close_matches(unknown[1], known, n=3, cutoff=0.6)
-    return f"unknown option {unknown[1]}; " + (f"did you mean {' or '.join(near)}? " if near else "") + "see --help"
+    chosen = [sub for name, sub in subparsers.items() if name in argv[:1]] or subparsers.values()
+    known = {option.removeprefix("--") for sub in chosen for action in sub._actions for option in action.option_strings}
+    near = [f"--{option}" for option in difflib.get_close_matches(unknown[1], known, n=3, cutoff=0.6)]
+    return (f"{'' if typed else f'{files}: '}unknown option {'--' if typed else ''}{unknown[1]}; "
+            + (f"did you mean {' or '.join(near)}? " if near else "") + "see --help")

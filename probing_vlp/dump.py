@@ -84,10 +84,15 @@ def read_dump(path: Path, name: str | None = None) -> CaptionDump:
 def parse_record(path: Path, number: int, line: str) -> CaptionRecord:
     """A record from line `number` of `path`."""
     row = _parse(path, number, line)
-    if not isinstance(row.get("caption"), str) or not isinstance(row.get("image_id"), int):
-        raise UserError(f"{path}, line {number}: a record needs an integer image_id and a text caption")
-    return CaptionRecord(row["image_id"], row["caption"], row.get("file_name", ""), tuple(row.get("tokens") or ()),
-                         row.get("logprob"), row.get("scores") or {})
+    name, tokens, logprob, scores = row.get("file_name") or "", row.get("tokens") or [], row.get("logprob"), row.get("scores") or {}
+    for fits, wanted in ((_is_captioned(row), "a record needs an integer image_id and a text caption"),
+                         (isinstance(name, str), "file_name is a text"),
+                         (isinstance(tokens, list) and all(isinstance(t, str) for t in tokens), "tokens are a list of texts"),
+                         (_is_number(logprob), "logprob is a number or null"),
+                         (isinstance(scores, dict) and all(map(_is_number, scores.values())), "scores are numbers or null by scorer")):
+        if not fits:
+            raise UserError(f"{path}, line {number}: {wanted}")
+    return CaptionRecord(row["image_id"], row["caption"], name, tuple(tokens), logprob, scores)
 
 
 def finite_or_none(value: float) -> float | None:
@@ -120,12 +125,20 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
     return row
 
 
+def _is_captioned(row: Any) -> bool:
+    return isinstance(row, dict) and type(row.get("image_id")) is int and isinstance(row.get("caption"), str)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or type(value) in (int, float)
+
+
 def _coco_records(path: Path, text: str) -> tuple[CaptionRecord, ...]:
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not JSON ({error.msg}); a COCO results file is one list") from None
     for i, row in enumerate(rows):
-        if not isinstance(row, dict) or not isinstance(row.get("image_id"), int) or not isinstance(row.get("caption"), str):
+        if not _is_captioned(row):
             raise UserError(f"{path}, entry {i}: a COCO result needs an integer image_id and a text caption")
     return tuple(CaptionRecord(row["image_id"], row["caption"]) for row in rows)

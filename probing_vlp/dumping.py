@@ -21,7 +21,7 @@ from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary
 from probing_vlp.dump import CaptionDump, finite_or_none, parse_record, read_dump, record_line, write_dump
 from probing_vlp.errors import UserError
-from probing_vlp.files import sha256_file
+from probing_vlp.files import atomic_write, naming, sha256_file
 from probing_vlp.records import CaptionRecord, Image
 from probing_vlp.scorers import load_scorer
 from probing_vlp.training.rewards import encode_images, score_captions
@@ -64,6 +64,7 @@ def dump(config: DumpConfig) -> None:
     folder = Path(config.run) if Path(config.run).is_dir() else path.parent
     out = Path(config.out) if config.out else folder / "dumps" / f"{config.split}.jsonl"
     images = source.data.split(config.split)
+    source.store.check(image.image_id for image in images)
     header = {"name": config.name or folder.name, "split": config.split, "seed": config.seed, "version_of_project": __version__,
               "run": str(folder), "checkpoint": path.name, "checkpoint_sha256": sha256_file(path), "step": checkpoint.state["step"],
               "kind": checkpoint.state.get("kind"), "signature": checkpoint.state.get("signature", {}),
@@ -119,14 +120,15 @@ class Partial:
 
     def __init__(self, out: Path, header: Mapping[str, Any], resume: bool) -> None:
         self.out, self.header, self.records = out, dict(header), []
+        if out.is_dir():
+            raise UserError(f"{out}: is a folder; name the dump file with --out")
         self.path = out.with_name(f".{out.name}.partial")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         first = json.dumps(self.header, sort_keys=True)
         if resume and self.path.exists():
             self.records = self._read(first)
         # rewritten: a line cut by a kill goes
-        self.file = open(self.path, "w", encoding="utf-8")  # noqa: SIM115
-        self._write([first, *map(record_line, self.records)])
+        atomic_write(self.path, "".join(f"{line}\n" for line in [first, *map(record_line, self.records)]).encode())
+        self.file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
 
     @property
     def done(self) -> int:
@@ -136,18 +138,16 @@ class Partial:
     def add(self, records: Sequence[CaptionRecord]) -> None:
         """Append and flush to disk."""
         self.records.extend(records)
-        self._write(list(map(record_line, records)))
+        with naming(self.path):
+            self.file.write("".join(record_line(record) + "\n" for record in records))
+            self.file.flush()
+            os.fsync(self.file.fileno())
 
     def finish(self) -> None:
         """Put the whole dump in its place."""
         self.file.close()
         write_dump(self.out, self.header, self.records)
         self.path.unlink()
-
-    def _write(self, lines: Sequence[str]) -> None:
-        self.file.write("".join(line + "\n" for line in lines))
-        self.file.flush()
-        os.fsync(self.file.fileno())
 
     def _read(self, first: str) -> list[CaptionRecord]:
         lines = self.path.read_text(encoding="utf-8").split("\n")

@@ -8,21 +8,35 @@ import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class UserError(Exception):
     """A mistake that the user can mend; the message is one line."""
 
 
+def check_least(config: Any, least: float, *options: str) -> None:
+    """UserError that names the first of these options of a config that is less than `least`."""
+    for option in options:
+        if (value := getattr(config, option)) < least:
+            raise UserError(f"--{option} {value}: must be {least} or more")
+
+
+UNWRITABLE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
+"""What the system says of a path that the user chose badly."""
+
+
 @contextmanager
 def report_user_errors() -> Iterator[None]:
-    """Turn `UserError`, a full disk and Ctrl-C into one line and an exit code (2, 2 and 130)."""
+    """Turn `UserError`, a path that cannot be used, a full disk and Ctrl-C into one line and an exit code (130 for the last)."""
     try:
         yield
     except UserError as error:
         _leave(" ".join(str(error).split()), 2)
+    except UNWRITABLE as error:
+        _leave(f"{error.filename}: cannot be used ({error.strerror}); give another path", 2)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         where = f" while writing {error.filename}" if error.filename else ""
         _leave(f"disk full{where}: free some space, then run the same command with --resume", 2)

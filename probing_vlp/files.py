@@ -3,6 +3,8 @@
 import glob
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from probing_vlp.errors import UserError
@@ -14,16 +16,23 @@ def atomic_write(path: Path, data: bytes) -> None:
     sweep(path.parent, path.name)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(aside, "wb") as file:
+        with naming(path), open(aside, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except BaseException as error:
+    except BaseException:
         aside.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError of what is written inside says that it was `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def sweep(folder: Path, name: str = "") -> None:
@@ -44,11 +53,16 @@ def _lives(pid: int) -> bool:
     return True
 
 
+def cache_dir() -> Path:
+    """The folder for what can be made again, $PROBING_VLP_CACHE or ~/.cache/probing_vlp; made when something is written."""
+    return Path(os.environ.get("PROBING_VLP_CACHE") or "~/.cache/probing_vlp").expanduser()
+
+
 def read_bytes(path: Path, what: str, remedy: str) -> bytes:
     """The file's bytes, or a UserError that names `what` was looked for and the `remedy`."""
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path}: no such {what}; {remedy}") from None
     except IsADirectoryError:
         raise UserError(f"{path}: is a folder, not a {what}; {remedy}") from None

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from probing_vlp.errors import UserError
+from probing_vlp.files import cache_dir
 
 STUB_HEAD = """extern int dprintf(int, const char *, ...);
 extern void abort(void);
@@ -56,11 +57,6 @@ def ensure_torchvision() -> None:
         _import_without_ops(f"the stand-ins in {stubs} do not help ({reason}): delete that folder and try again")
 
 
-def cache_folder() -> Path:
-    """Where made files are kept between runs: $PROBING_VLP_CACHE, else ~/.cache/probing_vlp."""
-    return Path(os.environ.get("PROBING_VLP_CACHE") or Path.home() / ".cache" / "probing_vlp")
-
-
 def _load(library: Path) -> str | None:
     """The loader's complaint, None if `library` (a path, or a bare name to be searched) is now loaded."""
     try:
@@ -73,7 +69,7 @@ def _load(library: Path) -> str | None:
 def _build_stubs(ops: list[Path], torch_version: str) -> Path:
     """Folder of stub libraries for these versions, built aside and renamed, so that processes may race for it."""
     version = importlib.metadata.version("torchvision")
-    final = cache_folder() / "torchvision-stubs" / f"torch-{torch_version}-torchvision-{version}-{os.uname().machine}"
+    final = cache_dir() / "torchvision-stubs" / f"torch-{torch_version}-torchvision-{version}-{os.uname().machine}"
     if final.is_dir():
         return final
     tables = [elf_symbols(path) for path in ops if path.exists()]

@@ -13,10 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from multiprocessing.context import ForkServerProcess
 
 ROOT = Path(__file__).parents[1]
 TESTS = Path(__file__).parent
@@ -90,8 +89,17 @@ class Programs:
         words, extra = list(map(str, arguments)), {**self.environment, **environment}
         if cold:
             with open(folder / "out", "wb") as out, open(folder / "err", "wb") as err:
-                return Running(subprocess.Popen([sys.executable, *words], cwd=ROOT, env={**os.environ, **extra}, stdout=out,
-                                                stderr=err, stdin=subprocess.DEVNULL), folder)
+                return Running(
+                    subprocess.Popen(
+                        [sys.executable, *words],
+                        cwd=ROOT,
+                        env={**os.environ, **extra},
+                        stdout=out,
+                        stderr=err,
+                        stdin=subprocess.DEVNULL,
+                    ),
+                    folder,
+                )
         (folder / "out").touch(), (folder / "err").touch()
         process = _FORKS.Process(target=_run, args=(words, extra, folder))
         process.start()
@@ -121,4 +129,6 @@ def _run(words: list[str], environment: Mapping[str, str], folder: Path) -> None
 
 def flags(options: Mapping[str, Any]) -> list[str]:
     """Options of a command line."""
-    return [f"--{key}={json.dumps(value) if isinstance(value, list | dict) else value}" for key, value in options.items()]
+    return [
+        f"--{key}={json.dumps(value) if isinstance(value, list | dict) else value}" for key, value in options.items()
+    ]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from probing_vlp.data.build_assets import FREE_LICENSES, write_image_list
-from probing_vlp.data.embedded import IMAGE_LIST, cache_dir, coco_corpus, load_embedded
+from probing_vlp.data.embedded import IMAGE_LIST, coco_corpus, load_embedded
 from probing_vlp.data.splits import load_data
 from probing_vlp.errors import UserError
+from probing_vlp.files import cache_dir
 
 HEADER = "image_id,file_name,split,license,flickr_url\n"
 needs_data = pytest.mark.skipif("PROBING_VLP_DATA" not in os.environ, reason="PROBING_VLP_DATA is not set")

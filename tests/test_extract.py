@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 from probing_vlp.data import extract as module
 from probing_vlp.data.backbones import Backbone, fill, load_backbone, read_weights, squeeze
 from probing_vlp.data.build_assets import FEATURES, write_features
-from probing_vlp.data.extract import ExtractConfig, extract, find_images, pick_device, read_picture, to_storage
+from probing_vlp.data.extract import ExtractConfig, extract, pick_device, read_picture, to_storage
 from probing_vlp.data.features import FeatureStore
 from probing_vlp.data.splits import load_data
+from probing_vlp.data.visuals import find_images
 from probing_vlp.errors import UserError
 from probing_vlp.records import Image, Pixels
 

@@ -21,7 +21,9 @@ from probing_vlp.dump import parse_record, read_dump
 Condition = Callable[[], bool]
 
 
-def killed_and_resumed(programs: Programs, command: list[str], moments: list[Condition], whole: Callable[[], None]) -> int:
+def killed_and_resumed(
+    programs: Programs, command: list[str], moments: list[Condition], whole: Callable[[], None]
+) -> int:
     """Run `command` to its end through a kill -9 at each of `moments`; `whole` looks at the files after each.
 
     Returns how many kills found the program alive.
@@ -48,10 +50,12 @@ def training_moments(run: Path, steps: int, seed: int) -> list[Condition]:
     """The first sign of life, a drawn early step, a checkpoint half written, a drawn late step."""
     generator = np.random.default_rng(seed)
     early, late = int(generator.integers(1, steps // 3)), int(generator.integers(steps // 2, steps - 10))
-    return [lambda: (run / "config.yaml").exists(),
-            lambda: lines_of(run / "log.jsonl") >= early,
-            lambda: any((run / "checkpoints").glob(".*.part")) and lines_of(run / "log.jsonl") > early,
-            lambda: lines_of(run / "log.jsonl") >= late]
+    return [
+        lambda: (run / "config.yaml").exists(),
+        lambda: lines_of(run / "log.jsonl") >= early,
+        lambda: any((run / "checkpoints").glob(".*.part")) and lines_of(run / "log.jsonl") > early,
+        lambda: lines_of(run / "log.jsonl") >= late,
+    ]
 
 
 def check_run(run: Path) -> None:
@@ -65,12 +69,16 @@ def check_run(run: Path) -> None:
 
 def remains(run: Path) -> dict[str, bytes]:
     """Every file of a run by its name, but for TensorBoard's, whose lines carry the time."""
-    return {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*"))
-            if path.is_file() and path.parent.name != "tensorboard"}
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.parent.name != "tensorboard"
+    }
 
 
-def check_training(programs: Programs, program: list[str], options: dict[str, Any], steps: int, tmp_path: Path,
-                   seed: int) -> None:
+def check_training(
+    programs: Programs, program: list[str], options: dict[str, Any], steps: int, tmp_path: Path, seed: int
+) -> None:
     run, kept = tmp_path / "run", tmp_path / "uninterrupted"
     command = [*program, *flags({**options, "run": run})]
     programs.run(*command, cold=True).succeeded()
@@ -93,9 +101,19 @@ def test_ce(programs: Programs, world: World, tmp_path: Path, seed: int) -> None
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_scst(programs: Programs, world: World, trained: Path, tmp_path: Path, seed: int) -> None:
-    options = {**world.options(), "init": trained, "scorers": {"cider": 1.0}, "baseline": "greedy" if seed % 2 else
-               "leave-one-out", "samples": 3, "batch_size": 8, "steps": 60, "validate_every": 20, "save_every": 7,
-               "decoding.max_length": 10, "learning_rate": 0.001}
+    options = {
+        **world.options(),
+        "init": trained,
+        "scorers": {"cider": 1.0},
+        "baseline": "greedy" if seed % 2 else "leave-one-out",
+        "samples": 3,
+        "batch_size": 8,
+        "steps": 60,
+        "validate_every": 20,
+        "save_every": 7,
+        "decoding.max_length": 10,
+        "learning_rate": 0.001,
+    }
     check_training(programs, ["train.py", "scst"], options, 60, tmp_path, seed)
 
 
@@ -104,8 +122,11 @@ def test_dump(programs: Programs, trained: Path, tmp_path: Path, seed: int) -> N
     world = make_world(tmp_path / "world", {"train": 8, "val": 8, "test": 1500}, pictures=False)
     out = tmp_path / "test.jsonl"
     partial = tmp_path / ".test.jsonl.partial"
-    command = ["probe.py", "dump", *flags({**world.options(), "run": trained, "out": out, "decoding.method": "sample",
-                                           "scorers": ["cider"]})]
+    command = [
+        "probe.py",
+        "dump",
+        *flags({**world.options(), "run": trained, "out": out, "decoding.method": "sample", "scorers": ["cider"]}),
+    ]
     programs.run(*command, cold=True).succeeded()
     kept = out.read_bytes()
     out.unlink()
@@ -129,8 +150,21 @@ def test_features(programs: Programs, world: World, tmp_path: Path) -> None:
     """The writer alone, and a kill at a chosen row, are in test_features.py and test_extract.py."""
     out = tmp_path / "features"
     partial = tmp_path / "features.partial"
-    command = ["probe.py", "features", *flags({"data": world.data, "images": world.images, "backbone": "toy_scorers:backbone",
-                                               "out": out, "batch_size": 2, "workers": 1, "device": "cpu"})]
+    command = [
+        "probe.py",
+        "features",
+        *flags(
+            {
+                "data": world.data,
+                "images": world.images,
+                "backbone": "toy_scorers:backbone",
+                "out": out,
+                "batch_size": 2,
+                "workers": 1,
+                "device": "cpu",
+            }
+        ),
+    ]
     programs.run(*command, cold=True).succeeded()
     kept = remains(out)
     out.rename(tmp_path / "uninterrupted")

@@ -1,5 +1,6 @@
 """Scorers and a backbone of one's own, as a user would put them on PYTHONPATH: `--scorers.toy_scorers:Unscored 1`."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,19 @@ class Unscored:
         return torch.full((len(captions),), torch.nan)
 
 
+class Fading(Unscored):
+    """Counts the words of a caption, until it has been asked four times; then NaN for all of them."""
+
+    name = "fading"
+    asked = 0
+
+    def score(self, encoded: TensorEncoded, captions: Sequence[str]) -> torch.Tensor:
+        self.asked += 1
+        if self.asked > 4 and os.environ.get("FADING") != "no":
+            return super().score(encoded, captions)
+        return torch.tensor([float(len(caption.split())) for caption in captions])
+
+
 class Brightness(Unscored):
     """Looks at the photographs: their mean brightness, whatever the caption."""
 
@@ -34,7 +48,9 @@ class Brightness(Unscored):
     def encode(self, visuals: Sequence[Any]) -> TensorEncoded:
         from probing_vlp.data.extract import read_picture
 
-        return TensorEncoded(torch.tensor([[sum(read_picture(v.path).convert("L").histogram()[128:])] for v in visuals]))
+        return TensorEncoded(
+            torch.tensor([[sum(read_picture(v.path).convert("L").histogram()[128:])] for v in visuals])
+        )
 
     def score(self, encoded: TensorEncoded, captions: Sequence[str]) -> torch.Tensor:
         return encoded.tensor[:, 0].float()

@@ -15,8 +15,13 @@ from probing_vlp.data.features import FeatureIndex, FeatureWriter
 THINGS = ("dog", "cat", "horse", "bird")
 DEEDS = ("sleeping", "standing")
 PLACES = ("grass", "street", "beach", "bed")
-GRAMMAR = ("a {thing} {deed} on the {place}", "the {thing} is {deed} on a {place}", "there is a {thing} on the {place}",
-           "a {deed} {thing} and a {place}", "one {thing} that is {deed}")
+GRAMMAR = (
+    "a {thing} {deed} on the {place}",
+    "the {thing} is {deed} on a {place}",
+    "there is a {thing} on the {place}",
+    "a {deed} {thing} and a {place}",
+    "one {thing} that is {deed}",
+)
 COUNTS = {"train": 32, "val": 16, "test": 16}
 WIDTH = 16
 
@@ -45,8 +50,17 @@ class World:
 
     def captioner(self) -> dict[str, Any]:
         """A captioner that learns the grammar in a second."""
-        return {**self.options(), "captioner.hidden": 32, "captioner.embedding": 32, "captioner.dropout": 0.2, "min_count": 1,
-                "decoding.max_length": 10, "batch_size": 8, "learning_rate": 0.01, "clip": 1.0}
+        return {
+            **self.options(),
+            "captioner.hidden": 32,
+            "captioner.embedding": 32,
+            "captioner.dropout": 0.2,
+            "min_count": 1,
+            "decoding.max_length": 10,
+            "batch_size": 8,
+            "learning_rate": 0.01,
+            "clip": 1.0,
+        }
 
 
 def make_world(root: Path, counts: Mapping[str, int] = COUNTS, pictures: bool = True) -> World:
@@ -79,19 +93,30 @@ def sentences(thing: int, deed: int, place: int) -> list[str]:
 
 def vector(meaning: tuple[int, int, int], generator: np.random.Generator) -> np.ndarray:
     """The meaning as three one-hot codes, in noise; (WIDTH,) float32."""
-    clean = np.concatenate([np.eye(len(words))[code] for words, code in zip((THINGS, DEEDS, PLACES), meaning, strict=True)])
+    clean = np.concatenate(
+        [np.eye(len(words))[code] for words, code in zip((THINGS, DEEDS, PLACES), meaning, strict=True)]
+    )
     return np.pad(clean, (0, WIDTH - len(clean))) + generator.normal(0, 0.05, WIDTH)
 
 
 def write_captions(path: Path, first: int, file_names: Sequence[str], captions: Sequence[Sequence[str]]) -> None:
     """A COCO caption file of images first, first + 1, ..."""
     annotations = [(first + i, text) for i, texts in enumerate(captions) for text in texts]
-    path.write_text(json.dumps({
-        "images": [{"id": first + i, "file_name": name} for i, name in enumerate(file_names)],
-        "annotations": [{"id": i, "image_id": image, "caption": text} for i, (image, text) in enumerate(annotations)]}))
+    path.write_text(
+        json.dumps(
+            {
+                "images": [{"id": first + i, "file_name": name} for i, name in enumerate(file_names)],
+                "annotations": [
+                    {"id": i, "image_id": image, "caption": text} for i, (image, text) in enumerate(annotations)
+                ],
+            }
+        )
+    )
 
 
-def write_features(path: Path, ids: Sequence[int], names: Sequence[str], rows: np.ndarray, backbone: str = "toy") -> None:
+def write_features(
+    path: Path, ids: Sequence[int], names: Sequence[str], rows: np.ndarray, backbone: str = "toy"
+) -> None:
     """A complete feature folder."""
     writer = FeatureWriter(path, FeatureIndex(backbone, rows.shape[1], "float32", tuple(ids), tuple(names)))
     writer.write(rows.astype(np.float32))

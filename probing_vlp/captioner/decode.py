@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from probing_vlp.captioner.argmax import PROMISING, ExactArgmax
-from probing_vlp.captioner.fc import FCCaptioner, State
+from probing_vlp.captioner.fc import FCCaptioner, State, Trace
 from probing_vlp.captioner.kernels import maxout_cell
+from probing_vlp.errors import check_least
 
 END = 0
 """The word that begins and ends a caption."""
@@ -44,6 +45,11 @@ class DecodeConfig:
     """Sample among the k likeliest words only; 0: all."""
     top_p: float = 1.0
     """Sample among the likeliest words that make up this probability only; 1: all."""
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "max_length", "beam")
+        check_least(self, 0, "top_k", "top_p")
+        check_least(self, 1e-6, "temperature")
 
 
 class Stepper:
@@ -79,7 +85,8 @@ class Stepper:
 
     def likeliest(self, hidden: Tensor) -> Tensor:
         """The word of the largest logit (rows,)."""
-        if self.bias.is_cuda or self.model.vocabulary_size < 4 * PROMISING:
+        small = self.model.vocabulary_size < 4 * PROMISING
+        if self.bias.is_cuda or small or (self._argmax and self._argmax.useless):
             return self._ban(self.logits(hidden)).argmax(1)
         if self._argmax is None:
             norm = float(torch.linalg.vector_norm(hidden, dim=1).mean())
@@ -87,9 +94,12 @@ class Stepper:
             self._argmax = ExactArgmax(self.model.output.weight.detach(), bias, norm)
         return self._argmax(hidden)
 
-    def draw(self, hidden: Tensor, uniform: Tensor, config: DecodeConfig) -> Tensor:
-        """A word (rows,) by inverse distribution function at uniform (rows,)."""
-        return draw(self._ban(self.logits(hidden)), uniform, config)
+    def draw(self, hidden: Tensor, uniform: Tensor, config: DecodeConfig, kept: list[Tensor] | None = None) -> Tensor:
+        """A word (rows,) by inverse distribution function at uniform (rows,); `kept` gets the logits of the model as it is."""
+        logits = self.logits(hidden)
+        if kept is not None:
+            kept.append(logits.clone() if self.banned else logits)
+        return draw(self._ban(logits), uniform, config)
 
     def best_words(self, hidden: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Log-probabilities and ids (rows, count) of the likeliest words, in nats."""
@@ -120,16 +130,24 @@ def decode(model: FCCaptioner, features: Tensor, config: DecodeConfig, uniform: 
 
     uniform (B, T) in [0, 1): the numbers that sampling inverts; drawn afresh unless given.
     """
+    if config.method == "beam":
+        return beam(stepper or make_stepper(model, config), features, config.beam, config.max_length)
+    words = decode_words(model, features, config, uniform, stepper)
+    return Decoded(words, caption_logprob(model, features, words))
+
+
+@torch.no_grad()
+def decode_words(model: FCCaptioner, features: Tensor, config: DecodeConfig, uniform: Tensor | None = None,
+                 stepper: Stepper | None = None) -> Tensor:
+    """The words (B, T) of `decode`: greedy ones can be had without computing their probability."""
     stepper = stepper or make_stepper(model, config)
     if config.method == "beam":
-        return beam(stepper, features, config.beam, config.max_length)
+        return beam(stepper, features, config.beam, config.max_length).words
     if config.method == "greedy":
-        words = greedy(stepper, features, config.max_length)
-    else:
-        if uniform is None:
-            uniform = torch.rand(len(features), config.max_length, device=features.device)
-        words = sample(stepper, features, uniform, config=config)
-    return Decoded(words, caption_logprob(model, features, words))
+        return greedy(stepper, features, config.max_length)
+    if uniform is None:
+        uniform = torch.rand(len(features), config.max_length, device=features.device)
+    return sample(stepper, features, uniform, config=config)
 
 
 @torch.no_grad()
@@ -167,11 +185,11 @@ def greedy(stepper: Stepper, features: Tensor, max_length: int) -> Tensor:
 
 @torch.no_grad()
 def sample(stepper: Stepper, features: Tensor, uniform: Tensor, keep: Tensor | None = None,
-           config: DecodeConfig | None = None) -> Tensor:
+           config: DecodeConfig | None = None, trace: Trace | None = None) -> Tensor:
     """Draw captions (N, T) by inverting the distribution function at the given uniform numbers.
 
     features (B, D); uniform (N, T) in [0, 1), N a multiple of B; keep (N, T, H): dropout factors, or None.
-    The draw of a caption depends on its own row of `uniform` alone.
+    The draw of a caption depends on its own row of `uniform` alone.  `trace` is filled with what the words were drawn from.
     """
     config = config or DecodeConfig("sample")
     N, T = uniform.shape
@@ -179,7 +197,10 @@ def sample(stepper: Stepper, features: Tensor, uniform: Tensor, keep: Tensor | N
     rows = torch.arange(N, device=features.device)
     state = stepper.begin(features).pick(rows // (N // len(features)))
     for t in range(T):
-        word = stepper.draw(state.h if keep is None else state.h * keep[rows, t], uniform[rows, t], config)
+        hidden = state.h if keep is None else state.h * keep[rows, t]
+        word = stepper.draw(hidden, uniform[rows, t], config, None if trace is None else trace.logits)
+        if trace is not None:
+            trace.places.append((rows, t))
         words[rows, t] = word
         rows, word, state = _drop_ended(rows, word, state)
         if not len(rows) or t + 1 == T:
@@ -204,7 +225,7 @@ def draw(logits: Tensor, uniform: Tensor, config: DecodeConfig) -> Tensor:
         logits = logits.masked_fill(logits < floor, float("-inf"))
     if config.top_p < 1:
         logits = _nucleus(logits, config.top_p)
-    upto = torch.softmax(logits, 1).cumsum(1)
+    upto = torch.softmax(logits, 1).cumsum_(1)
     # right=True: a word of probability zero is never drawn
     word = torch.searchsorted(upto, (uniform * upto[:, -1])[:, None], right=True)[:, 0]
     return word.clamp_(max=logits.shape[1] - 1)

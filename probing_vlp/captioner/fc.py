@@ -7,13 +7,14 @@ Deviations from Rennie et al.: none in the equations; the layer sizes (512/512),
 reads and the two biases of the recurrence follow the public FC models of that line, so that their weights fit one to one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from probing_vlp.captioner.kernels import lstm_maxout, maxout_cell, weighted_nll
+from probing_vlp.errors import UserError, check_least
 
 
 @dataclass
@@ -26,6 +27,11 @@ class FCConfig:
     """Size of the word embedding and of the projected image."""
     dropout: float = 0.5
     """Dropout on the hidden state before the output layer, in training."""
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "hidden", "embedding")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"--captioner.dropout {self.dropout}: must be 0 or more and less than 1")
 
 
 class State(NamedTuple):
@@ -52,21 +58,27 @@ class FCCaptioner(nn.Module):
         self.output = nn.Linear(config.hidden, vocabulary_size)
 
     def forward(self, features: Tensor, inputs: Tensor, targets: Tensor, lengths: Tensor, scale: Tensor,
-                keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+                keep: Tensor | None = None, trace: "Trace | None" = None) -> tuple[Tensor, Tensor]:
         """-sum scale * log p(target) over a teacher-forced batch, and each caption's token log-probabilities.
 
         features (B, D); inputs (N, T): the word fed at each step, the first column being the beginning; targets (N, T);
         lengths (N,): targets that count, the end among them; scale (N, T): weight of each target; keep (N, T, H) or None:
-        dropout factors.  Returns the scalar and logprob (N, T), zero beyond the length.
+        dropout factors; trace: where `targets` were sampled by these very weights and factors, what they were drawn from, so that
+        it need not be computed again (it is used up).  Returns the scalar and logprob (N, T), zero beyond the length.
         """
         packed = Packed(lengths, inputs.shape[1])
         hidden = self.hidden_states(features, inputs, packed)
+        row, time, logits = packed.row, packed.time, None
+        if trace is not None:
+            row, time, logits = trace.take()
+            at = torch.empty_like(inputs)
+            at[packed.row, packed.time] = torch.arange(len(packed.row), device=at.device)
+            hidden = hidden[at[row, time]]
         if keep is not None:
-            hidden = hidden * keep[packed.row, packed.time]
-        loss, logprob = weighted_nll(hidden, self.output.weight, self.output.bias, targets[packed.row, packed.time],
-                                     scale[packed.row, packed.time])
+            hidden = hidden * keep[row, time]
+        loss, logprob = weighted_nll(hidden, self.output.weight, self.output.bias, targets[row, time], scale[row, time], logits)
         out = logprob.new_zeros(inputs.shape)
-        out[packed.row, packed.time] = logprob
+        out[row, time] = logprob
         return loss, out
 
     def hidden_states(self, features: Tensor, inputs: Tensor, packed: "Packed") -> Tensor:
@@ -94,6 +106,22 @@ class FCCaptioner(nn.Module):
     def bias(self) -> Tensor:
         """Both biases of the recurrence, (5H,)."""
         return self.input_gates.bias + self.recurrent_gates.bias
+
+
+@dataclass
+class Trace:
+    """What sampled words were drawn from: for each step the logits (rows, V), and the rows (rows,) with the step's number."""
+
+    logits: list[Tensor] = field(default_factory=list)
+    places: list[tuple[Tensor, int]] = field(default_factory=list)
+
+    def take(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row (M,), time (M,) and logits (M, V) of all words; the trace is empty afterwards, to save memory."""
+        row = torch.cat([rows for rows, _ in self.places])
+        time = torch.cat([torch.full_like(rows, t) for rows, t in self.places])
+        logits = torch.cat(self.logits)
+        self.logits, self.places = [], []
+        return row, time, logits
 
 
 class Packed:

@@ -2,8 +2,7 @@
 
 B rows, T time, M packed tokens (sum of lengths), V vocabulary, H hidden.
 
-`weighted_nll` never holds more than a block of rows of the (M, V) logits: it turns each block into its gradient in place
-and goes on.  `lstm_maxout` runs a packed sequence, so that a finished caption costs nothing, and collects the gates so
+`weighted_nll` makes a block of rows of the (M, V) logits at a time, turns it into its gradient in place and goes on.  `lstm_maxout` runs a packed sequence, so that a finished caption costs nothing, and collects the gates so
 that the weight gradient is one product.
 """
 
@@ -14,45 +13,36 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 BLOCK = 512
-"""Rows of logits held at a time: 512 x 9,488 x 4 bytes = 19 MB; larger blocks gain nothing."""
+"""Rows of logits held at a time, give or take a half: 512 x 9,488 x 4 bytes = 19 MB; larger blocks gain nothing."""
 
 
 class _WeightedNLL(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor,
-                ) -> tuple[Tensor, Tensor]:
+                known: Tensor | None) -> tuple[Tensor, Tensor]:
         dtype = _compute_dtype(hidden)
-        needs = any(ctx.needs_input_grad)
-        logprob = hidden.new_empty(len(hidden))
-        grad_hidden = torch.empty_like(hidden) if needs else None
-        grad_weight = torch.empty_like(weight) if needs else None
-        grad_bias = torch.zeros_like(bias) if needs else None
         table = weight.to(dtype)
-        for start in range(0, len(hidden), BLOCK):
-            rows = slice(start, start + BLOCK)
-            h = hidden[rows].to(dtype)
-            logits = torch.addmm(bias.to(dtype), h, table.t()).to(weight.dtype)
-            lse = torch.logsumexp(logits, 1) if not needs else None
-            picked = logits.gather(1, target[rows, None])[:, 0]
-            if grad_hidden is None or grad_weight is None or grad_bias is None:
-                torch.sub(picked, lse, out=logprob[rows])
-                continue
+        logprob = hidden.new_empty(len(hidden))
+        grad_hidden, grad_weight, grad_bias = torch.empty_like(hidden), torch.empty_like(weight), torch.zeros_like(bias)
+        for rows in _blocks(len(hidden)):
+            h, aim = hidden[rows], target[rows, None]
+            logits = _logits(h, table, bias) if known is None else known[rows]
             top = logits.amax(1, keepdim=True)
-            p = logits.sub_(top).exp_()
+            picked = logits.gather(1, aim) - top
+            p = logits.sub_(top).exp_()                                  # softmax times its sum
             total = p.sum(1, keepdim=True)
-            torch.sub(picked, (total.log() + top)[:, 0], out=logprob[rows])
-            p.mul_(scale[rows, None] / total)                                    # scale * softmax
-            p.scatter_add_(1, target[rows, None], -scale[rows, None])            # scale * (softmax - onehot)
-            grad_bias += p.sum(0)
-            p = p.to(dtype)
+            torch.sub(picked[:, 0], total[:, 0].log(), out=logprob[rows])
+            p.scatter_add_(1, aim, -total)                               # (softmax - onehot) times the sum
+            factor = scale[rows, None] / total                           # undoes the sum on the small matrices
+            grad_bias.addmv_(p.t(), factor[:, 0])
+            p, h = p.to(dtype), (h * factor).to(dtype)
             if dtype == weight.dtype:
-                torch.mm(p, table, out=grad_hidden[rows])
-                torch.addmm(grad_weight, p.t(), h, beta=float(start > 0), out=grad_weight)
+                torch.mm(p, table, out=grad_hidden[rows]).mul_(factor)
+                torch.addmm(grad_weight, p.t(), h, beta=float(rows.start > 0), out=grad_weight)
             else:
-                grad_hidden[rows] = p @ table
-                grad_weight = p.t() @ h + (grad_weight if start else 0)
-        if needs:
-            ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
+                grad_hidden[rows] = (p @ table) * factor
+                grad_weight = p.t() @ h + (grad_weight if rows.start else 0)
+        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         ctx.mark_non_differentiable(logprob)
         return -(logprob * scale).sum(), logprob
 
@@ -60,17 +50,36 @@ class _WeightedNLL(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
-        return grad_hidden * grad, grad_weight.mul_(grad), grad_bias * grad, None, None
+        return grad_hidden * grad, grad_weight.mul_(grad), grad_bias * grad, None, None, None
 
 
-def weighted_nll(hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+def weighted_nll(hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor,
+                 logits: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """-sum_m scale_m log p(target_m | hidden_m), and the log-probabilities themselves.
 
-    hidden (M, H), weight (V, H), bias (V,), target (M,) int64, scale (M,).  Returns the scalar and logprob (M,), in nats;
-    the gradient flows through the scalar alone.
+    hidden (M, H), weight (V, H), bias (V,), target (M,) int64, scale (M,); logits (M, V) of these hidden states if they are
+    known already: they are overwritten.  Returns the scalar and logprob (M,), in nats; the gradient flows through the scalar
+    alone.
     """
-    loss, logprob = _WeightedNLL.apply(hidden, weight, bias, target, scale)
-    return loss, logprob
+    if torch.is_grad_enabled():
+        loss, logprob = _WeightedNLL.apply(hidden, weight, bias, target, scale, logits)
+        return loss, logprob
+    table, logprob = weight.to(_compute_dtype(hidden)), hidden.new_empty(len(hidden))
+    for rows in _blocks(len(hidden)):
+        block = torch.log_softmax(_logits(hidden[rows], table, bias) if logits is None else logits[rows], 1)
+        logprob[rows] = block.gather(1, target[rows, None])[:, 0]
+    return -(logprob * scale).sum(), logprob
+
+
+def _blocks(rows: int) -> list[slice]:
+    """Equal parts of about BLOCK rows: a small last one would be slow to multiply."""
+    size = -(-rows // max(1, round(rows / BLOCK)))
+    return [slice(start, min(start + size, rows)) for start in range(0, rows, max(1, size))]
+
+
+def _logits(hidden: Tensor, table: Tensor, bias: Tensor) -> Tensor:
+    """(rows, V), multiplied in the table's dtype, in the bias's."""
+    return torch.addmm(bias.to(table.dtype), hidden.to(table.dtype), table.t()).to(bias.dtype)
 
 
 def maxout_cell(gates: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from probing_vlp.data.backbones import load_backbone
 from probing_vlp.data.embedded import ASSETS, COLUMNS, IMAGE_LIST
-from probing_vlp.data.extract import extract, find_images
+from probing_vlp.data.extract import extract
 from probing_vlp.data.splits import load_data
+from probing_vlp.data.visuals import find_images
 from probing_vlp.errors import UserError, report_user_errors
 from probing_vlp.files import atomic_write
 from probing_vlp.records import Image

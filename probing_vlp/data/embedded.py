@@ -10,7 +10,6 @@ import csv
 import importlib.util
 import io
 import json
-import os
 import zipfile
 from collections.abc import Collection
 from hashlib import sha256
@@ -19,18 +18,13 @@ from typing import Any
 
 from probing_vlp.data.splits import CaptionData, tokens_of
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write, read_bytes
+from probing_vlp.files import atomic_write, cache_dir, read_bytes
 from probing_vlp.records import Image
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 IMAGE_LIST = ASSETS / "images.csv"
 COLUMNS = ("image_id", "file_name", "split", "license", "flickr_url")
 _MEMBER = "coco/annotations/captions_{split}2014.json"
-
-
-def cache_dir() -> Path:
-    """The folder for what can be computed again; made when something is written."""
-    return Path(os.environ.get("PROBING_VLP_CACHE") or "~/.cache/probing_vlp").expanduser()
 
 
 def load_embedded(image_list: Path = IMAGE_LIST) -> CaptionData:

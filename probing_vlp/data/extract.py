@@ -22,8 +22,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from probing_vlp.data.backbones import Backbone, load_backbone
 from probing_vlp.data.features import FeatureIndex, FeatureStore, FeatureWriter
 from probing_vlp.data.splits import load_data
+from probing_vlp.data.visuals import find_images
 from probing_vlp.errors import UserError
-from probing_vlp.records import Image, Pixels
+from probing_vlp.records import Pixels
 
 
 @dataclass(frozen=True)
@@ -75,29 +76,12 @@ def extract(pixels: Sequence[Pixels], backbone: Backbone, out: Path, dtype: str 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     # TF32 rounds to 10 bits, by an algorithm that depends on the batch size
     exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    with Progress(*columns) as progress, exact:
+    with Progress(*columns) as progress, exact, writer:
         task = progress.add_task(backbone.name, total=len(pixels), completed=writer.done)
         for batch in load_batches(pixels[writer.done:], backbone, batch_size, workers):
             writer.write(to_storage(backbone.encode(batch).numpy(), dtype, pixels[writer.done:]))
             progress.update(task, completed=writer.done)
     return writer.finish()
-
-
-def find_images(images: Sequence[Image], folders: Sequence[str]) -> list[Pixels]:
-    """The file of each image; UserError that counts and names the missing ones."""
-    for folder in folders:
-        if not Path(folder).is_dir():
-            raise UserError(f"{folder}: no such folder of images (--images)")
-    found, missing = [], []
-    for image in images:
-        coco = image.file_name.split("_")[1] if image.file_name.startswith("COCO_") else ""
-        tries = [Path(folder, sub, image.file_name) for folder in folders for sub in (image.folder, coco, "")]
-        path = next((path for path in tries if path.is_file()), None)
-        found.append(Pixels(image.image_id, path)) if path else missing.append(image.file_name)
-    if missing:
-        raise UserError(f"{len(missing)} of {len(images)} images are missing in {', '.join(folders)}: "
-                        f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}")
-    return found
 
 
 def read_picture(path: Path) -> PIL.Image:

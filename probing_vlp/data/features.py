@@ -10,7 +10,8 @@ order; `progress.json` says how many are safely on disk, and a later run goes on
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -89,14 +90,16 @@ class FeatureStore:
 
         UserError naming the images that have none.
         """
-        try:
-            picked = [self._row[image_id] for image_id in image_ids]
-        except KeyError:
-            missing = [image_id for image_id in dict.fromkeys(image_ids) if image_id not in self._row]
+        self.check(image_ids)
+        return np.asarray(self._array[[self._row[image_id] for image_id in image_ids]], dtype=np.float32)
+
+    def check(self, image_ids: Iterable[int]) -> None:
+        """UserError naming the images that have no features."""
+        missing = [image_id for image_id in dict.fromkeys(image_ids) if image_id not in self._row]
+        if missing:
             some = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
             raise UserError(f"{self.path}: no features of {len(missing)} image(s): {some}; it holds {len(self)} "
-                            "images; extract features of the same data") from None
-        return np.asarray(self._array[picked], dtype=np.float32)
+                            "images; extract features of the same data")
 
 
 class FeatureWriter:
@@ -122,6 +125,14 @@ class FeatureWriter:
         else:
             self._start()
             self.done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """After an error leave nothing behind if nothing was written yet."""
+        if kind is not None and not self.done:
+            shutil.rmtree(self.partial, ignore_errors=True)
 
     def write(self, rows: np.ndarray) -> None:
         """Append rows (n, D); they are on disk when this returns.  OSError naming the file if the disk is full."""

@@ -51,14 +51,24 @@ class VisualSource:
     def _pixels(self, images: Sequence[Image]) -> list[Pixels]:
         if self.images is None:
             raise UserError("a scorer looks at pixels: give --data.images FOLDER with the photographs")
-        found = []
-        for image in images:
-            choices = [self.images / image.folder / image.file_name, self.images / image.file_name]
-            path = next((path for path in choices if path.is_file()), None)
-            if path is None:
-                raise UserError(f"{choices[0]}: no such image (image id {image.image_id}); check --data.images")
-            found.append(Pixels(image.image_id, path))
-        return found
+        return find_images(images, [str(self.images)])
+
+
+def find_images(images: Sequence[Image], folders: Sequence[str]) -> list[Pixels]:
+    """The file of each image; UserError that counts and names the missing ones."""
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UserError(f"{folder}: no such folder of images")
+    found, missing = [], []
+    for image in images:
+        coco = image.file_name.split("_")[1] if image.file_name.startswith("COCO_") else ""
+        tries = [Path(folder, sub, image.file_name) for folder in folders for sub in (image.folder, coco, "")]
+        path = next((path for path in tries if path.is_file()), None)
+        found.append(Pixels(image.image_id, path)) if path else missing.append(image.file_name)
+    if missing:
+        raise UserError(f"{len(missing)} of {len(images)} images are missing in {', '.join(folders)}: "
+                        f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}")
+    return found
 
 
 def open_visuals(config: DataConfig) -> VisualSource:

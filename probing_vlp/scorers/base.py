@@ -37,6 +37,7 @@ class TensorEncoded:
         return len(self.tensor)
 
     def select(self, rows: Sequence[int]) -> "TensorEncoded":
+        """The given rows, repeats allowed, in the given order."""
         return TensorEncoded(self.tensor[torch.as_tensor(rows, dtype=torch.long, device=self.tensor.device)])
 
 

@@ -26,7 +26,7 @@ from probing_vlp.data.features import FeatureStore
 from probing_vlp.data.splits import CaptionData
 from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary, build_vocabulary
-from probing_vlp.errors import UserError
+from probing_vlp.errors import UserError, check_least
 from probing_vlp.records import Image
 from probing_vlp.scorers.mini_clip import MiniClip, Sizes, save_mini_clip
 from probing_vlp.training.retrieval import estimates, quality, retrieval, summary
@@ -69,6 +69,10 @@ class ScorerConfig:
     """Accelerate's mixed precision: no (float32) or bf16."""
     export: str | None = None
     """Another folder for the trained scorer."""
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "batch_size", "epochs", "patience", "max_words", "word", "hidden", "joint")
+        check_least(self, 0, "min_count", "learning_rate", "dropout")
 
 
 class Pairs(NamedTuple):
@@ -123,6 +127,7 @@ def run(config: ScorerConfig) -> None:
     pairs = {split: Pairs.of(source.data, split, vocabulary, config.max_words) for split in source.data.splits}
     if "val" not in pairs:
         source.data.split("val")  # says which splits there are
+    source.store.check(image.image_id for split in pairs.values() for image in split.images)
     session = Session(config.run, config, config.resume, config.seed, config.precision)
     trainer = Trainer(config, session, pairs, source.store, vocabulary)
     trainer.fit()

@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write
+from probing_vlp.files import atomic_write, naming
 
 
 class RunFolder:
@@ -25,6 +25,8 @@ class RunFolder:
     def __init__(self, path: Path, config: Any, resume: bool, writer: bool = True) -> None:
         """Open a run.  A folder that already holds one is refused unless `resume`; `writer` is True in one process."""
         self.path, self.config, self.writer = path, config, writer
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path}: is a file; --run takes a folder")
         started = (path / "checkpoints" / "last.safetensors").exists()
         if not resume and (started or (path / "log.jsonl").exists()):
             raise UserError(f"{path}: holds a run already; give --resume to go on with it, or another --run")
@@ -42,8 +44,9 @@ class RunFolder:
             return
         if self._log is None or self._board is None:
             self._log, self._board = self._begin()
-        self._log.write(json.dumps(row) + "\n")
-        self._log.flush()
+        with naming(self.path / "log.jsonl"):
+            self._log.write(json.dumps(row) + "\n")
+            self._log.flush()
         for key, value in row.items():
             if isinstance(value, int | float) and key != "step":
                 self._board.add_scalar(key, value, row["step"])

@@ -21,11 +21,12 @@ import torch
 from torch import Tensor
 
 from probing_vlp.captioner.checkpoint import captioner_state, check_vocabulary, find_checkpoint, load_captioner
-from probing_vlp.captioner.decode import (DecodeConfig, Stepper, begin_with_end, caption_lengths, greedy, sample)
-from probing_vlp.captioner.fc import FCCaptioner
+from probing_vlp.captioner.decode import DecodeConfig, Stepper, begin_with_end, caption_lengths, greedy, sample
+from probing_vlp.captioner.fc import FCCaptioner, Trace
 from probing_vlp.data.batches import ImageStream
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import END, Vocabulary
+from probing_vlp.errors import check_least
 from probing_vlp.records import Image
 from probing_vlp.training.advantage import greedy_advantage, leave_one_out_advantage, spread_within_images
 from probing_vlp.training.randomness import dropout_rows, generator_for, uniform_rows
@@ -47,8 +48,9 @@ class SCSTConfig:
     resume: bool = False
     """Go on with the run from its last checkpoint."""
     data: DataConfig = field(default_factory=DataConfig)
-    scorers: dict[str, float] = field(default_factory=lambda: {"mini-clip": 1.0})
-    """Weight of each scorer in the reward, by its name or package.module:Class."""
+    scorers: dict[str, float] = field(default_factory=dict)
+    """Weight of each scorer in the reward, by its name or package.module:Class; none: mini-clip alone.  `--scorers.cider 1` joins
+    those of --config, `--scorers '{"cider": 1}'` takes their place."""
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Options of the scorers by name, as in {"clip": {"arch": "ViT-B-32", "pretrained": "openai"}}."""
     decoding: DecodeConfig = field(default_factory=DecodeConfig)
@@ -81,12 +83,20 @@ class SCSTConfig:
     precision: Precision = "no"
     """"no" (float32) or "bf16": accelerate's mixed precision."""
 
+    def __post_init__(self) -> None:
+        self.scorers = self.scorers or {"mini-clip": 1.0}
+        check_least(self, 1, "batch_size", "epochs", "validate_every", "save_every")
+        check_least(self, 2 if self.baseline == "leave-one-out" else 1, "samples")
+        check_least(self, 0, "steps", "patience", "learning_rate")
+        check_least(self, 1e-6, "temperature")
+
 
 def run(config: SCSTConfig) -> None:
     """Train towards the reward; the checkpoint of the best validation reward is kept."""
     source = open_visuals(config.data)
     assert source.store is not None
     train, val = source.data.split("train"), source.data.split("val")
+    source.store.check(image.image_id for image in (*train, *val))
     start = find_checkpoint(config.init)
     session = Session(config.run, config, config.resume, config.seed, config.precision)
     session.check_batch(config.batch_size)
@@ -130,8 +140,8 @@ class SelfCritical:
         ids = [self.images[i].image_id for i in mine]
         features = torch.from_numpy(self.source.store.rows(ids)).to(session.device)
         keep, numbers = self._draws(model, step)
-        stepper = Stepper(model)
-        words = sample(stepper, features, numbers, keep, DecodeConfig("sample", temperature=config.temperature))
+        stepper, trace = Stepper(model), Trace()
+        words = sample(stepper, features, numbers, keep, DecodeConfig("sample", temperature=config.temperature), trace)
         rewards, raw = self._score(mine.repeat(config.samples).tolist(), words)
         table = rewards.reshape(len(mine), config.samples)
         if config.baseline == "greedy":
@@ -139,7 +149,7 @@ class SelfCritical:
             advantage = greedy_advantage(table, held)
         else:
             advantage = leave_one_out_advantage(table)
-        logprob = self.learn(features, words, advantage.reshape(-1), keep)
+        logprob = self.learn(features, words, advantage.reshape(-1), keep, trace)
         return {"step": step, "epoch": self.stream.epoch(step),
                 **self._line(features, words, table, advantage, raw, logprob, keep), "learning_rate": config.learning_rate}
 
@@ -156,12 +166,12 @@ class SelfCritical:
         captions, ended = to_text(words, self.vocabulary)
         return self.reward("train", rows, captions, ended)
 
-    def learn(self, features: Tensor, words: Tensor, advantage: Tensor, keep: Tensor | None) -> Tensor:
-        """One update; returns the log-probabilities (N, T) that it was made from."""
+    def learn(self, features: Tensor, words: Tensor, advantage: Tensor, keep: Tensor | None, trace: Trace | None = None) -> Tensor:
+        """One update; returns the log-probabilities (N, T) that it was made from.  `trace`: what the words were drawn from."""
         lengths = caption_lengths(words)
         tokens = self.session.sum(float(lengths.sum()))
         scale = (advantage.to(features.device) / tokens)[:, None].expand(words.shape).to(features.dtype)
-        loss, logprob = self.session.model(features, begin_with_end(words), words, lengths, scale, keep)
+        loss, logprob = self.session.model(features, begin_with_end(words), words, lengths, scale, keep, trace)
         self.session.update(loss, self.config.clip, self.config.learning_rate)
         self.loss = self.session.sum(loss.item())
         return logprob

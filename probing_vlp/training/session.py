@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.errors import UserError
+from probing_vlp.memory import keep_freed_memory
 from probing_vlp.training.run import RunFolder
 
 Precision = Literal["no", "bf16"]
@@ -26,6 +27,7 @@ class Session:
     """A training run: the accelerator, the model and its optimiser, and where they are kept."""
 
     def __init__(self, run: str, config: Any, resume: bool, seed: int, precision: Precision) -> None:
+        keep_freed_memory()
         # without a GPU accelerate must be told so, or each of several processes believes that it is alone
         self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.accelerator.is_available(),
                                        dataloader_config=DataLoaderConfiguration())
@@ -44,7 +46,11 @@ class Session:
         adam = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
         resumed = self.folder.resumed
         if resumed:
-            model.load_state_dict(resumed.group("model"))
+            try:
+                model.load_state_dict(resumed.group("model"))
+            except RuntimeError:
+                raise UserError(f"{self.folder.checkpoint('last')}: its weights have other sizes; go on with the options that the run "
+                                f"was begun with, {self.folder.path / 'config.yaml'}") from None
             _load_moments(adam, model, resumed)
             self.step, self.best, self.since_best = (resumed.state[key] for key in ("step", "best", "since_best"))
         self.state = dict(state)

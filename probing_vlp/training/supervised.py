@@ -21,6 +21,7 @@ from probing_vlp.captioner.fc import FCCaptioner, FCConfig
 from probing_vlp.data.batches import Batch, CaptionTable, ImageStream
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary, build_vocabulary
+from probing_vlp.errors import check_least
 from probing_vlp.records import Image
 from probing_vlp.training.randomness import dropout_rows, generator_for, uniform_rows
 from probing_vlp.training.run import plain
@@ -74,12 +75,18 @@ class CEConfig:
     precision: Precision = "no"
     """"no" (float32) or "bf16": accelerate's mixed precision."""
 
+    def __post_init__(self) -> None:
+        check_least(self, 1, "batch_size", "captions_per_image", "epochs", "max_words", "decay_every", "feedback_every",
+                    "validate_every", "save_every")
+        check_least(self, 0, "min_count", "patience", "learning_rate")
+
 
 def run(config: CEConfig) -> None:
     """Train, validate, keep the best."""
     source = open_visuals(config.data)
     assert source.store is not None
     train, val = source.data.split("train"), source.data.split("val")
+    source.store.check(image.image_id for image in (*train, *val))
     vocabulary = build_vocabulary((tokens for image in train for tokens in source.data.tokens[image.image_id]), config.min_count)
     session = Session(config.run, config, config.resume, config.seed, config.precision)
     session.check_batch(config.batch_size)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probing_vlp.captioner.decode import DecodeConfig, Decoded, decode, make_stepper
+from probing_vlp.captioner.decode import DecodeConfig, decode_words, make_stepper
 from probing_vlp.captioner.fc import FCCaptioner
 from probing_vlp.cider_d import WordCiderD
 from probing_vlp.data.visuals import VisualSource
@@ -43,8 +43,8 @@ class Validator:
         count, index = session.accelerator.num_processes, session.accelerator.process_index
         share = -(-len(self.images) // count)
         rows = [min(i, len(self.images) - 1) for i in range(index * share, (index + 1) * share)]  # padded to equal shares
-        decoded = decode_images(session.raw_model, self.source, [self.images[i] for i in rows], self.decoding)
-        words = session.gather(decoded.words.to(session.device))
+        words = decode_images(session.raw_model, self.source, [self.images[i] for i in rows], self.decoding)
+        words = session.gather(words.to(session.device))
         return list(range(len(self.images))), words[:len(self.images)]
 
     def cider(self, rows: Sequence[int], words: Tensor) -> float:
@@ -55,13 +55,13 @@ class Validator:
 
 @torch.no_grad()
 def decode_images(model: FCCaptioner, source: VisualSource, images: Sequence[Image], config: DecodeConfig,
-                  seed: int = 0) -> Decoded:
-    """Captions of images, CHUNK at a time."""
+                  seed: int = 0) -> Tensor:
+    """Words (images, T) of captions, CHUNK images at a time."""
     assert source.store is not None
     device = model.output.weight.device
     stepper, parts = make_stepper(model, config), []
     uniform = torch.rand(len(images), config.max_length, generator=torch.Generator().manual_seed(seed)).to(device)
     for start in range(0, len(images), CHUNK):
         rows = source.store.rows([image.image_id for image in images[start:start + CHUNK]])
-        parts.append(decode(model, torch.from_numpy(rows).to(device), config, uniform[start:start + CHUNK], stepper))
-    return Decoded(torch.cat([p.words for p in parts]).cpu(), torch.cat([p.logprob for p in parts]).cpu())
+        parts.append(decode_words(model, torch.from_numpy(rows).to(device), config, uniform[start:start + CHUNK], stepper))
+    return torch.cat(parts).cpu()

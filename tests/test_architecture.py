@@ -1,0 +1,178 @@
+"""The arrows of the design, walked through the imports; and what every source file must have."""
+
+import ast
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from programs import ROOT
+
+SOURCES = sorted(
+    path.relative_to(ROOT) for folder in ("probing_vlp", "analysis", "bench") for path in (ROOT / folder).rglob("*.py")
+)
+PROGRAMS = [Path("train.py"), Path("probe.py")]
+LONGEST = 400
+"""Lines in a file, tests too."""
+LAYERS = (
+    {"__init__", "errors", "records", "lookup", "stats", "files", "memory"},
+    {"checkpoints", "cider_d", "cli", "dump", "torchvision_cpu"},
+    {"data"},
+    {"captioner", "scorers"},
+    {"training"},
+    {"dumping", "nearest"},
+    {"demo"},
+)
+"""Parts of probing_vlp; a part imports from its own layer or from an earlier one."""
+APART = [("captioner", "scorers"), ("scorers", "captioner")]
+HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "accelerate", "safetensors"}
+LIGHT = [
+    "probing_vlp.records",
+    "probing_vlp.stats",
+    "probing_vlp.lookup",
+    "probing_vlp.errors",
+    "probing_vlp.files",
+    "probing_vlp.dump",
+    "probing_vlp.cli",
+    "probing_vlp.data.splits",
+    "probing_vlp.data.vocabulary",
+    "probing_vlp.data.text",
+    "probing_vlp.data.embedded",
+    "probing_vlp.data.features",
+]
+"""Modules that must do without torch, beside all of analysis/."""
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in SOURCES}
+
+
+@functools.cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
+    """Every module named in an import, inside functions too."""
+    found = set()
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}, line {node.lineno}: write the whole name of the module"
+            assert node.module
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (inner & MODULES.keys()) or {node.module}
+    return frozenset(found)
+
+
+def part_of(module: str) -> str | None:
+    """ "data" for probing_vlp.data.splits; None for what is not of probing_vlp."""
+    first, *rest = module.split(".")
+    return (rest[0] if rest else "__init__") if first == "probing_vlp" else None
+
+
+def layer(part: str) -> int:
+    for number, parts in enumerate(LAYERS):
+        if part in parts:
+            return number
+    pytest.fail(f"probing_vlp/{part}: has no place in LAYERS; put it into the earliest layer that its imports allow")
+
+
+def arrows() -> Iterator[tuple[str, str]]:
+    """(importing module, imported module of ours)."""
+    for name, path in MODULES.items():
+        for imported in imports(path):
+            if imported.split(".")[0] in ("probing_vlp", "analysis", "bench", "tests", "train", "probe"):
+                yield name, imported
+
+
+def test_arrows_run_one_way() -> None:
+    wrong = []
+    for name, imported in arrows():
+        source, target = part_of(name), part_of(imported)
+        if source is None:
+            continue
+        if target is None or layer(target) > layer(source) or (source, target) in APART:
+            wrong.append(f"{name} imports {imported}")
+    assert wrong == []
+
+
+def test_nobody_reaches_into_programs_tests_or_measurements() -> None:
+    allowed = {
+        "probing_vlp": {"probing_vlp"},
+        "analysis": {"analysis", "probing_vlp"},
+        "bench": {"bench", "probing_vlp"},
+    }
+    wrong = [
+        f"{name} imports {imported}"
+        for name, imported in arrows()
+        if imported.split(".")[0] not in allowed[name.split(".")[0]]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("start", [*LIGHT, *(name for name in MODULES if name.split(".")[0] == "analysis")])
+def test_no_torch_behind_what_reads_dumps(start: str) -> None:
+    reached, todo = {start: ""}, [start]
+    while todo:
+        name = todo.pop()
+        packages = {name.rsplit(".", i)[0] for i in range(name.count(".") + 1)}
+        for imported in {*imports(MODULES[name]), *(packages & MODULES.keys())}:
+            heavy = imported.split(".")[0] in HEAVY
+            assert not heavy, f"{start} reaches {imported} by way of {name}{reached[name]}"
+            if imported in MODULES and imported not in reached:
+                reached[imported] = f", which {name} imports"
+                todo.append(imported)
+
+
+def test_analyses_read_dumps_and_nothing_of_training() -> None:
+    makers = {"captioner", "scorers", "training", "dumping", "demo"}
+    assert [
+        f"{name} imports {imported}"
+        for name, imported in arrows()
+        if name.split(".")[0] == "analysis" and part_of(imported) in makers
+    ] == []
+
+
+def test_every_file_says_what_it_is_and_is_typed() -> None:
+    wrong = [str(path) for path in [*SOURCES, *PROGRAMS] if not ast.get_docstring(parse(path))]
+    for path in [*SOURCES, *PROGRAMS]:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                given = node.args
+                arguments = [
+                    *given.posonlyargs,
+                    *given.args,
+                    *given.kwonlyargs,
+                    *filter(None, (given.vararg, given.kwarg)),
+                ]
+                if node.returns is None or any(
+                    a.annotation is None and a.arg not in ("self", "cls") for a in arguments
+                ):
+                    wrong.append(f"{path}, line {node.lineno}: {node.name}")
+    assert wrong == []
+
+
+def test_public_names_are_explained() -> None:
+    """Functions and classes at the top of a module, and the methods of its public classes."""
+
+    def bare(body: list[ast.stmt], inside: str) -> Iterator[str]:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                if ast.get_docstring(node) is None:
+                    yield f"{inside} {node.name}"
+                if isinstance(node, ast.ClassDef):
+                    yield from bare(node.body, f"{inside} {node.name}")
+
+    assert [name for path in SOURCES for name in bare(parse(path).body, str(path))] == []
+
+
+def test_no_file_is_long() -> None:
+    tests = (path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
+    lengths = {path: (ROOT / path).read_text(encoding="utf-8").count("\n") for path in [*SOURCES, *PROGRAMS, *tests]}
+    assert {str(path): length for path, length in lengths.items() if length > LONGEST} == {}
