@@ -2,8 +2,10 @@
 SHELL := /bin/bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
-# Where there is no GPU the CPU build of torch is taken, if the package index in use has it under its own version.
+PYTHON ?= python3
+# Where there is no GPU the CPU build of torch is taken if pip finds it; TORCH_ARGS may name an index that has it.
 TORCH := 2.13.0
+TORCH_ARGS ?=
 RUNS ?= runs
 IMAGES ?=
 ARGS ?=
@@ -16,9 +18,12 @@ help:  ## show the verbs
 install: $(VENV)/.installed  ## make the virtual environment
 
 $(VENV)/.installed: setup.cfg pyproject.toml
-	python3 -m venv $(VENV)
-	if command -v nvidia-smi >/dev/null; then $(VENV)/bin/pip install --quiet torch==$(TORCH); \
-	else $(VENV)/bin/pip install --quiet torch==$(TORCH)+cpu || $(VENV)/bin/pip install --quiet torch==$(TORCH); fi
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))" || \
+	  { echo "error: $(PYTHON) is not Python 3.11 or 3.12; give one: make PYTHON=python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	if command -v nvidia-smi >/dev/null; then $(VENV)/bin/pip install --quiet $(TORCH_ARGS) torch==$(TORCH); \
+	else $(VENV)/bin/pip install --quiet $(TORCH_ARGS) torch==$(TORCH)+cpu 2>/dev/null || \
+	  $(VENV)/bin/pip install --quiet $(TORCH_ARGS) torch==$(TORCH); fi
 	$(VENV)/bin/pip install --quiet --editable '.[dev]'
 	touch $@
 

@@ -5,7 +5,6 @@
     accelerate launch --num_processes 2 train.py scst --config configs/demo-scst.yaml
 """
 
-from probing_vlp import torchvision_cpu
 from probing_vlp.cli import Command, main
 from probing_vlp.errors import report_user_errors
 from probing_vlp.training import contrastive, self_critical, supervised
@@ -20,5 +19,4 @@ COMMANDS = {
 if __name__ == "__main__":
     with report_user_errors():
         ensure_processes()
-    torchvision_cpu.ensure_torchvision()
     main("train.py", "Train a scorer or a captioner.", COMMANDS)

@@ -33,8 +33,8 @@ class Measure:
 
     dumps: list[Path] = field(default_factory=list)
     """Caption dumps or COCO results files; they may stand first, without the option's name."""
-    data: str = "embedded"
-    """Where the human captions come from: embedded, a Karpathy JSON file, a folder of captions_{train,val,test}.json,
+    data: str = ""
+    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a Karpathy JSON file, a folder of captions_{train,val,test}.json,
     or IMAGES_DIR,captions.csv."""
     out: Path = Path("results")
     """Folder for ANALYSIS.csv and ANALYSIS.json."""
@@ -51,7 +51,7 @@ def run(config: Measure, name: str) -> None:
     """Measure every dump, then write.  Raises UserError before anything is written."""
     dumps = report.read_dumps(config.dumps)
     report.check_folder(config.out)
-    context = load_context(config.data, config.corpus, config.seed, config.draws)
+    context = load_context(config.data or report.data_of(dumps), config.corpus, config.seed, config.draws)
     measure = lookup(name, ANALYSES, "analysis")
     rows = [row for dump in dumps for row in measure(dump, context)]
     csv_path, _ = write_rows(config.out, rows, name)

@@ -2,7 +2,7 @@
 
 import functools
 import zlib
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,6 @@ class Context:
     """Bootstrap draws behind each interval."""
     cache: Path = field(default_factory=cache_dir)
     """Where the language model is kept."""
-    stop: Collection[str] = ()
-    """Names of analyses that are not wanted."""
     memory: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def generator(self, name: str) -> np.random.Generator:
@@ -46,8 +44,7 @@ class Context:
         return self.memory[key]
 
 
-def load_context(source: str = "embedded", corpus: str = "coco", seed: int = 1, draws: int = 1000,
-                 stop: Collection[str] = ()) -> Context:
+def load_context(source: str = "embedded", corpus: str = "coco", seed: int = 1, draws: int = 1000) -> Context:
     """The context of a data source (`data.splits.load_data`).
 
     `corpus` is "coco", all 414,113 captions of COCO train2014, or "data", the train split of the source.
@@ -59,7 +56,7 @@ def load_context(source: str = "embedded", corpus: str = "coco", seed: int = 1, 
     data = load_data(source)
     own = functools.partial(_train_captions, data)
     return Context(data.captions, functools.cache(_coco_train) if corpus == "coco" else own,
-                   {image.image_id: image for image in data.images}, seed, draws, cache_dir(), frozenset(stop))
+                   {image.image_id: image for image in data.images}, seed, draws, cache_dir())
 
 
 def one_caption_per_image(dump: CaptionDump, references: Mapping[int, tuple[str, ...]]) -> tuple[CaptionRecord, ...]:

@@ -11,6 +11,7 @@ import io
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
 
@@ -75,7 +76,7 @@ def _fetched(images: Sequence[Image]) -> list[Photo]:
             try:
                 with urllib.request.urlopen(photo.url, timeout=TIMEOUT) as answer:
                     photo = thumbnail(answer.read(MOST_BYTES), photo.url)
-            except (OSError, ValueError, SyntaxError):
+            except (OSError, ValueError, SyntaxError, HTTPException, Picture.DecompressionBombError):
                 reachable = False
         photos.append(photo)
     return photos

@@ -35,8 +35,8 @@ class Report:
     """Caption dumps or COCO results files; the first is the baseline of every comparison."""
     out: Path = Path("report")
     """Folder for index.html, results.csv and results.json."""
-    data: str = "embedded"
-    """Where the human captions come from: embedded, a Karpathy JSON file, a folder of captions_{train,val,test}.json,
+    data: str = ""
+    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a Karpathy JSON file, a folder of captions_{train,val,test}.json,
     or IMAGES_DIR,captions.csv."""
     images: Path | None = None
     """Folder with the photographs; thumbnails of the few that are shown go into the page."""
@@ -62,7 +62,8 @@ def run(config: Report) -> None:
     check_folder(config.out)
     if config.images is not None and not config.images.is_dir():
         raise UserError(f"{config.images}: no such folder of images; leave --images out to use COCO's addresses")
-    context = load_context(config.data, config.corpus, config.seed, config.draws, config.skip)
+    config = replace(config, data=config.data or data_of(dumps))
+    context = load_context(config.data, config.corpus, config.seed, config.draws)
     scorer = main_scorer(dumps)
     picks, rule = pick_examples(dumps, common, scorer)
     images = [_image(pick.image_id, dumps, context) for pick in picks]
@@ -91,6 +92,11 @@ def measure(dumps: Sequence[CaptionDump], context: Context, skip: Sequence[str] 
             analyse = lookup(name, ANALYSES, "analysis")
             rows += [row for dump in dumps for row in analyse(dump, context)]
     return rows
+
+
+def data_of(dumps: Sequence[CaptionDump]) -> str:
+    """The data source that the first dump with a header names, else the embedded one."""
+    return next((str(dump.header["data"]) for dump in dumps if "data" in dump.header), "embedded")
 
 
 def read_dumps(paths: Sequence[Path]) -> list[CaptionDump]:

@@ -15,6 +15,7 @@ import gzip
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,10 @@ class CaptionDump:
 
 
 def write_dump(path: Path, header: Mapping[str, Any], records: Sequence[CaptionRecord]) -> None:
-    """Write aside, flush, rename: `path` is either whole or untouched."""
+    """Write aside, flush, rename: `path` is either whole or untouched.  A name that ends in .json gets COCO results."""
+    if path.suffix == ".json":
+        write_coco_results(path, records)
+        return
     head = {"format": FORMAT, "version": VERSION, **header, "count": len(records)}
     lines = [json.dumps(head, ensure_ascii=False)] + [record_line(r) for r in records]
     data = ("\n".join(lines) + "\n").encode()
@@ -110,7 +114,7 @@ def _read_text(path: Path) -> str:
         raise UserError(f"{path}: no such dump; make one with: python probe.py dump --run RUN") from None
     except IsADirectoryError:
         raise UserError(f"{path}: is a folder; name the dump file in it (dumps{os.sep}*.jsonl)") from None
-    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cut or not a text file ({error}); make the dump again") from None
 
 

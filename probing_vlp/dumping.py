@@ -17,14 +17,15 @@ from rich.progress import track
 from probing_vlp import __version__
 from probing_vlp.captioner.checkpoint import find_checkpoint, load_captioner
 from probing_vlp.captioner.decode import DecodeConfig, decode, make_stepper
+from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
-from probing_vlp.data.vocabulary import Vocabulary
+from probing_vlp.data.vocabulary import END, Vocabulary
 from probing_vlp.dump import CaptionDump, finite_or_none, parse_record, read_dump, record_line, write_dump
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write, naming, sha256_file
 from probing_vlp.records import CaptionRecord, Image
 from probing_vlp.scorers import load_scorer
-from probing_vlp.training.rewards import encode_images, score_captions
+from probing_vlp.training.rewards import check_options, encode_images, score_captions
 
 CHUNK = 128
 """Images decoded, scored and written at a time."""
@@ -39,12 +40,13 @@ class DumpConfig:
     split: str = "test"
     """Split to describe."""
     out: str = ""
-    """File to write, gzipped if it ends in .gz; default: RUN/dumps/SPLIT.jsonl."""
+    """File to write, gzipped if it ends in .gz, COCO results if it ends in .json; default: RUN/dumps/SPLIT.jsonl."""
     name: str = ""
     """Label of the dump in reports; default: the run's name."""
     resume: bool = False
     """Go on with a dump that was interrupted."""
     data: DataConfig = field(default_factory=DataConfig)
+    """The data that the captioner was trained on, unless any of these is given."""
     decoding: DecodeConfig = field(default_factory=DecodeConfig)
     scorers: list[str] = field(default_factory=list)
     """Scorers whose raw scores are written beside the captions."""
@@ -56,9 +58,10 @@ class DumpConfig:
 
 def dump(config: DumpConfig) -> None:
     """Decode, score, write."""
-    source = open_visuals(config.data)
-    assert source.store is not None
     path = find_checkpoint(config.run)
+    data = config.data if config.data != DataConfig() else trained_on(path)
+    source = open_visuals(data)
+    assert source.store is not None
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, vocabulary, checkpoint = load_captioner(path, source.store, device)
     folder = Path(config.run) if Path(config.run).is_dir() else path.parent
@@ -69,7 +72,7 @@ def dump(config: DumpConfig) -> None:
               "run": str(folder), "checkpoint": path.name, "checkpoint_sha256": sha256_file(path), "step": checkpoint.state["step"],
               "kind": checkpoint.state.get("kind"), "signature": checkpoint.state.get("signature", {}),
               "config": checkpoint.state.get("config", {}), "decoding": vars(config.decoding), "scorers": list(config.scorers),
-              "data": config.data.source, "mini_scorers": sorted({"mini-clip"} & {*config.scorers, *reward_of(checkpoint.state)})}
+              "options": config.options, "data": data.source, "features": data.features, "mini_scorers": sorted({"mini-clip"} & {*config.scorers, *reward_of(checkpoint.state)})}
     scoring = Scoring(config.scorers, config.options, source, images)
     partial = Partial(out, header, config.resume)
     numbers = torch.rand(len(images), config.decoding.max_length, generator=torch.Generator().manual_seed(config.seed))
@@ -79,9 +82,14 @@ def dump(config: DumpConfig) -> None:
         features = torch.from_numpy(source.store.rows([images[row].image_id for row in rows])).to(device)
         decoded = decode(model, features, config.decoding, numbers[rows.start:rows.stop].to(device), stepper)
         records = to_records([images[row] for row in rows], decoded.words.tolist(), decoded.logprob.tolist(), vocabulary)
-        partial.add(scoring.add(rows, records))
+        partial.add(scoring.add(rows, records, [END in row for row in decoded.words.tolist()]))
     partial.finish()
     print(f"{len(images)} captions: {out}")
+
+
+def trained_on(path: Path) -> DataConfig:
+    """The data that a checkpoint was trained on."""
+    return DataConfig(**Checkpoint.load(path).state.get("config", {}).get("data", {}))
 
 
 def reward_of(state: Mapping[str, Any]) -> Mapping[str, float]:
@@ -103,13 +111,15 @@ class Scoring:
 
     def __init__(self, names: Sequence[str], options: Mapping[str, Mapping[str, Any]], source: VisualSource,
                  images: Sequence[Image]) -> None:
+        check_options(options, names)
         self.scorers = {name: load_scorer(name, **options.get(name, {})) for name in names}
         self.encoded = {name: encode_images(scorer, images, source) for name, scorer in self.scorers.items()}
 
-    def add(self, rows: Sequence[int], records: Sequence[CaptionRecord]) -> list[CaptionRecord]:
-        """The records with a score by each scorer; record i belongs to image row rows[i]."""
+    def add(self, rows: Sequence[int], records: Sequence[CaptionRecord],
+            ended: Sequence[bool] | None = None) -> list[CaptionRecord]:
+        """The records with a score by each scorer; record i belongs to image row rows[i], `ended`: it was not cut."""
         captions = [record.caption for record in records]
-        found = {name: score_captions(scorer, self.encoded[name].select(rows), captions).tolist()
+        found = {name: score_captions(scorer, self.encoded[name].select(rows), captions, ended).tolist()
                  for name, scorer in self.scorers.items()}
         return [replace(record, scores={**record.scores, **{name: finite_or_none(found[name][i]) for name in found}})
                 for i, record in enumerate(records)]
@@ -166,7 +176,7 @@ class ScoreConfig:
     scorers: list[str] = field(default_factory=lambda: ["mini-clip"])
     """Scorers, by name or package.module:Class."""
     out: str = ""
-    """File to write; default: the dump itself."""
+    """File to write; default: the dump itself, or NAME.jsonl beside a COCO results file."""
     data: DataConfig = field(default_factory=DataConfig)
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Options of the scorers by name."""
@@ -185,6 +195,7 @@ def score(config: ScoreConfig) -> None:
     scored = Scoring(config.scorers, config.options, source, images).add([row_of[r.image_id] for r in found.records], found.records)
     header = {"name": found.name, **found.header, "scorers": sorted({*found.header.get("scorers", []), *config.scorers})}
     header.pop("count", None)
-    out = Path(config.out or config.dump)
+    given = Path(config.dump)
+    out = Path(config.out) if config.out else given if found.header else given.with_suffix(".jsonl")
     write_dump(out, header, scored)
     print(f"{len(scored)} captions scored by {', '.join(config.scorers)}: {out}")

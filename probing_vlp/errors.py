@@ -22,6 +22,13 @@ def check_least(config: Any, least: float, *options: str) -> None:
             raise UserError(f"--{option} {value}: must be {least} or more")
 
 
+def check_most(config: Any, most: float, *options: str) -> None:
+    """UserError that names the first of these options of a config that is more than `most`."""
+    for option in options:
+        if (value := getattr(config, option)) > most:
+            raise UserError(f"--{option} {value}: must be {most} or less")
+
+
 UNWRITABLE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
 """What the system says of a path that the user chose badly."""
 

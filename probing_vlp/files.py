@@ -11,16 +11,17 @@ from probing_vlp.errors import UserError
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Write aside, flush to disk, rename over `path`; parent folders are made.  OSError names `path` if the disk is full."""
+    """Write aside, flush to disk, rename over `path`; parent folders are made.  An OSError names `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent, path.name)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with naming(path), open(aside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
+        with naming(path):
+            with open(aside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

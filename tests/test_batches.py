@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from probing_vlp.data.batches import CaptionTable, ImageStream, reference_ids
+from probing_vlp.data.batches import CaptionTable, ImageStream
 from probing_vlp.data.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(("a", "dog", "cat"))  # 1, 2, 3; unknown 4
@@ -73,7 +73,3 @@ def test_all_captions_are_picked_alike() -> None:
     counts = np.bincount([row for seed in range(600) for row in picked([2], 1, seed)[0]], minlength=6)[3:]
     # 600 draws of three: 200 each, standard deviation sqrt(600 * 1/3 * 2/3) = 11.5
     assert np.abs(counts - 200).max() < 4 * 11.5
-
-
-def test_reference_ids() -> None:
-    assert reference_ids({9: [["a", "bus"], ["cat"]]}, VOCABULARY) == {9: [[1, 4], [3]]}

@@ -50,7 +50,8 @@ def test_training(command: str, disk: Path, place: Path, programs: Programs) -> 
     programs.run(*here, "--resume").succeeded()
     assert (run / "log.jsonl").read_text() == (place / "new/log.jsonl").read_text()
     for kind in ("last", "best"):
-        ours, theirs = (Checkpoint.load(each / f"checkpoints/{kind}.safetensors").tensors for each in (run, place / "new"))
+        name = f"checkpoints/{kind}.safetensors"
+        ours, theirs = Checkpoint.load(run / name).tensors, Checkpoint.load(place / "new" / name).tensors
         assert all(ours[key].equal(theirs[key]) for key in theirs)
 
 

@@ -36,7 +36,8 @@ def test_nothing_is_imported_before_it_is_used(tmp_path: Path, monkeypatch: pyte
     [
         (
             "fractoin",
-            "unknown number 'fractoin'; did you mean fraction? Known: decimal, fraction; or give your own as package.module:Class",
+            "unknown number 'fractoin'; did you mean fraction? Known: decimal, fraction; "
+            "or give your own as package.module:Class",
         ),
         ("xyz", "unknown number 'xyz'. Known: decimal, fraction; or give your own as package.module:Class"),
         (

@@ -1,6 +1,6 @@
-"""kill -9 at a drawn moment of CE, SCST, dump and features, then --resume: the result is that of an uninterrupted run.
+"""kill -9 at a drawn moment of CE, SCST, dump and features, then --resume: it ends as an uninterrupted run.
 
-Each program is started, killed and resumed several times in a row before it may end: as soon as it has written anything,
+Each program is started, killed and resumed several times in a row before it may end: once it has written anything,
 while a checkpoint is being written, and at drawn steps.  The uninterrupted run is a fresh interpreter.
 """
 

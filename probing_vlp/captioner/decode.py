@@ -14,7 +14,7 @@ from torch import Tensor
 from probing_vlp.captioner.argmax import PROMISING, ExactArgmax
 from probing_vlp.captioner.fc import FCCaptioner, State, Trace
 from probing_vlp.captioner.kernels import maxout_cell
-from probing_vlp.errors import check_least
+from probing_vlp.errors import UserError, check_least
 
 END = 0
 """The word that begins and ends a caption."""
@@ -48,7 +48,9 @@ class DecodeConfig:
 
     def __post_init__(self) -> None:
         check_least(self, 1, "max_length", "beam")
-        check_least(self, 0, "top_k", "top_p")
+        check_least(self, 0, "top_k")
+        if not 0 < self.top_p <= 1:
+            raise UserError(f"--decoding.top_p {self.top_p}: must be more than 0 and 1 at most")
         check_least(self, 1e-6, "temperature")
 
 

@@ -3,7 +3,7 @@
 B images, n captions an image, N = B x n captions image by image, T = words at most + 1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,8 +70,3 @@ class CaptionTable:
             rows.append(self.first[image] + chosen)
         flat = np.concatenate(rows)
         return Batch(images, self.targets[flat], self.lengths[flat])
-
-
-def reference_ids(captions: Mapping[int, Sequence[Sequence[str]]], vocabulary: Vocabulary) -> dict[int, list[list[int]]]:
-    """Captions by image id as word ids."""
-    return {image_id: [vocabulary.encode(tokens) for tokens in group] for image_id, group in captions.items()}

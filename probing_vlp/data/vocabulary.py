@@ -5,7 +5,6 @@ A model's output layer has `len(vocabulary)` = n+2 entries.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -52,23 +51,6 @@ class Vocabulary:
     def fingerprint(self) -> str:
         """12 hex digits of SHA-256: two vocabularies of one fingerprint give a word the same id."""
         return hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:12]
-
-    def to_json(self) -> str:
-        """The form that is saved beside a checkpoint."""
-        return json.dumps({"format": "vocabulary", "words": self.words}, ensure_ascii=False)
-
-    @staticmethod
-    def from_json(text: str, source: str = "vocabulary") -> "Vocabulary":
-        """The reverse of `to_json`; UserError naming `source` for anything else."""
-        try:
-            words = json.loads(text)["words"]
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{source}: not a vocabulary (JSON with a list \"words\")") from None
-        if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-            raise UserError(f"{source}: \"words\" must be a list of words, at least one")
-        if len(set(words)) != len(words):
-            raise UserError(f"{source}: a word stands twice in \"words\"")
-        return Vocabulary(tuple(words))
 
 
 def build_vocabulary(captions: Iterable[Sequence[str]], min_count: int = 5) -> Vocabulary:

@@ -2,7 +2,7 @@
 
 Adding a scorer: write one file with a class that fits `scorers.base.Scorer`, add its row here, run
 `pytest tests/test_scorers.py` (the conformance suite takes every row).  A class of your own outside the project needs
-no row: `--scorer package.module:Class`.
+no row: `--scorers '{"package.module:Class": 1.0}'`.
 """
 
 from probing_vlp.scorers.base import Encoded, Scorer, load_scorer

@@ -64,7 +64,7 @@ def register_architecture(config: Path) -> str:
     import open_clip
 
     try:
-        keys = json.loads(read_bytes(config, "model config", "give an open_clip JSON with --config")).keys()
+        keys = json.loads(read_bytes(config, "model config", "give an open_clip JSON as the option config")).keys()
     except (ValueError, AttributeError) as error:
         raise UserError(f"{config}: not an open_clip model config ({error})") from None
     if missing := {"embed_dim", "vision_cfg", "text_cfg"} - keys:
@@ -85,7 +85,7 @@ def from_tag(arch: str, tag: str, where: Mapping[str, Any]) -> Parts:
             model, _, preprocess = open_clip.create_model_and_transforms(arch, tag, force_quick_gelu=gelu, **where)
     except Exception as error:  # the hub, HTTP and the file system each have their own
         raise UserError(f"clip: the weights '{tag}' of {arch} could not be had ({_first_line(error)}); give a local "
-                        "file with --checkpoint, or go online once so that they are kept") from None
+                        "file as the option checkpoint, or go online once so that they are kept") from None
     return model, preprocess, open_clip.get_tokenizer(arch)
 
 
@@ -117,7 +117,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
         wrong = load_checkpoint(model, str(path), strict=False, weights_only=True)
     except Exception as error:  # torch, pickle, zip and safetensors each have their own
         raise UserError(f"{path}: cannot be loaded into this architecture ({_first_line(error)}); "
-                        "is it a state dict, and is --arch right?") from None
+                        "is it a state dict, and is the option arch right?") from None
     complaints = [f"{what}: {', '.join(keys)}" for what, keys in
                   (("missing", wrong.missing_keys), ("unexpected", wrong.unexpected_keys)) if keys]
     if complaints:

@@ -5,12 +5,14 @@ Higher means better matched.  NaN means "could not score"; it is left out of mea
 its image and its caption alone: not on batch size, order or neighbours.
 """
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 
+from probing_vlp.errors import UserError
 from probing_vlp.lookup import lookup
 from probing_vlp.records import FeatureVector, Pixels, References, Regions
 
@@ -18,7 +20,11 @@ Visual = Pixels | Regions | References | FeatureVector
 
 
 class Encoded(Protocol):
-    """Encoded images; row i belongs to visuals[i].  Cacheable, and picked by row for the captions to be scored."""
+    """Encoded images; row i belongs to visuals[i].  Cacheable, and picked by row for the captions to be scored.
+
+    An encoding that is a tensor at heart should be a `TensorEncoded`: images are then encoded in parts and joined.  Any other is
+    made of all images of a split in one call.
+    """
 
     def __len__(self) -> int: ...
 
@@ -69,9 +75,14 @@ def load_scorer(name: str, checkpoint: str | Path | None = None, config: str | P
     """
     from probing_vlp.scorers import SCORERS
 
+    make = lookup(name, SCORERS, "scorer")
     given = {"checkpoint": checkpoint, "config": config, "vocab": vocab, "dtype": dtype, **options}
     where = "cuda" if torch.cuda.is_available() else "cpu"
-    scorer: Scorer = lookup(name, SCORERS, "scorer")(
-        device=torch.device(where if device == "auto" else device),
-        **{key: value for key, value in given.items() if value is not None})
+    chosen = {key: value for key, value in given.items() if value is not None}
+    try:
+        inspect.signature(make).bind(device=None, **chosen)
+    except TypeError as error:
+        takes = ", ".join(key for key in inspect.signature(make).parameters if key != "device")
+        raise UserError(f"options of scorer '{name}': {error}; it takes {takes or 'none'}") from None
+    scorer: Scorer = make(device=torch.device(where if device == "auto" else device), **chosen)
     return scorer

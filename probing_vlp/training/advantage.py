@@ -4,8 +4,6 @@ B images, S samples an image.  NaN stands for "could not score": such a sample h
 anybody's baseline, so that it neither teaches nor biases.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -28,10 +26,6 @@ def leave_one_out_advantage(rewards: Tensor) -> Tensor:
     others = scored.sum(1, keepdim=True) - 1
     mean_of_others = (known.sum(1, keepdim=True) - known) / others.clamp(min=1)
     return torch.where(scored & (others > 0), known - mean_of_others, torch.zeros_like(known))
-
-
-ADVANTAGES: dict[str, Callable[..., Tensor]] = {"greedy": greedy_advantage, "leave-one-out": leave_one_out_advantage}
-"""The baselines by name; only "greedy" needs greedy captions."""
 
 
 def spread_within_images(rewards: Tensor) -> float:

@@ -26,7 +26,7 @@ from probing_vlp.data.features import FeatureStore
 from probing_vlp.data.splits import CaptionData
 from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary, build_vocabulary
-from probing_vlp.errors import UserError, check_least
+from probing_vlp.errors import UserError, check_least, check_most
 from probing_vlp.records import Image
 from probing_vlp.scorers.mini_clip import MiniClip, Sizes, save_mini_clip
 from probing_vlp.training.retrieval import estimates, quality, retrieval, summary
@@ -39,7 +39,7 @@ class ScorerConfig:
     """Options of `train.py scorer`."""
 
     run: str = "runs/mini-clip"
-    """Run folder; the trained scorer is in its `scorer/`, for --scorer mini-clip --checkpoint RUN/scorer."""
+    """Run folder; the trained scorer is in its `scorer/`, for --options '{mini-clip: {checkpoint: RUN/scorer}}'."""
     data: DataConfig = field(default_factory=DataConfig)
     min_count: int = 5
     """Words seen more often than this in the training captions get a vector of their own."""
@@ -65,14 +65,15 @@ class ScorerConfig:
     """Of the weights, the batches and dropout."""
     resume: bool = False
     """Go on with the run in this folder; the result is what an uninterrupted run gives."""
-    precision: Precision = "no"
-    """Accelerate's mixed precision: no (float32) or bf16."""
+    precision: Precision | None = None
+    """no (float32) or bf16: accelerate's mixed precision; default: what accelerate launch was told, else no."""
     export: str | None = None
     """Another folder for the trained scorer."""
 
     def __post_init__(self) -> None:
         check_least(self, 1, "batch_size", "epochs", "patience", "max_words", "word", "hidden", "joint")
-        check_least(self, 0, "min_count", "learning_rate", "dropout")
+        check_least(self, 0, "min_count", "learning_rate", "dropout", "seed")
+        check_most(self, 0.99, "dropout")
 
 
 class Pairs(NamedTuple):

@@ -5,10 +5,9 @@ B images, S samples an image, K scorers.  NaN ("could not score") in any scorer 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from rich.progress import track
 from torch import Tensor
@@ -17,6 +16,7 @@ from probing_vlp.data.visuals import VisualSource
 from probing_vlp.errors import UserError
 from probing_vlp.records import Image
 from probing_vlp.scorers import load_scorer
+from probing_vlp.scorers.base import TensorEncoded
 
 ENCODE_BATCH = 256
 
@@ -29,6 +29,7 @@ class Reward:
         """`weights` by scorer name; `options` by scorer name are passed on to it."""
         if not weights or all(weight == 0 for weight in weights.values()):
             raise UserError("no reward: give at least one scorer a weight other than 0, as in --scorers.mini-clip 1")
+        check_options(options, weights)
         self.weights, self.source, self.quiet = dict(weights), source, quiet
         self.scorers = {name: load_scorer(name, **options.get(name, {})) for name in weights}
         self._encoded: dict[str, dict[str, Any]] = {}
@@ -50,6 +51,8 @@ class Reward:
         for name, scores in raw.items():
             if self.weights[name]:
                 total = total + self.weights[name] * scores
+        # an infinite reward would swamp every other: it is no score
+        total = torch.where(torch.isfinite(total), total, torch.nan)
         return total, raw
 
 
@@ -60,36 +63,26 @@ def score_captions(scorer: Any, encoded: Any, captions: Sequence[str], ended: Se
     return scores
 
 
+def check_options(options: Mapping[str, Any], scorers: Collection[str]) -> None:
+    """UserError if there are options for a scorer that is not asked for."""
+    for name in options:
+        if name not in scorers:
+            raise UserError(f"--options has options for '{name}'; the scorers are {', '.join(scorers)}")
+
+
 def encode_images(scorer: Any, images: Sequence[Image], source: VisualSource, quiet: bool = False) -> Any:
-    """All images through the scorer's own encoder, ENCODE_BATCH at a time where the result can be joined."""
-    if scorer.visual == "references":  # document frequencies need them all at once
+    """All images through the scorer's own encoder, ENCODE_BATCH at a time if its encoding is a tensor."""
+    visuals = source.get(scorer.visual, images[:ENCODE_BATCH])
+    first = scorer.encode(visuals) if scorer.visual != "references" else None
+    if len(images) <= ENCODE_BATCH and first is not None:
+        return first
+    if not isinstance(first, TensorEncoded):  # CIDEr-D's document frequencies need all images at once
         return scorer.encode(source.get(scorer.visual, images))
-    starts = range(0, len(images), ENCODE_BATCH)
-    steps = track(starts, f"encoding images for {scorer.name}", disable=quiet or len(starts) < 4)
-    parts = [scorer.encode(source.get(scorer.visual, images[start:start + ENCODE_BATCH])) for start in steps]
-    return Joined(parts)
-
-
-class Joined:
-    """Encoded parts of ENCODE_BATCH images each, seen as one."""
-
-    def __init__(self, parts: Sequence[Any]) -> None:
-        self.parts = parts
-
-    def __len__(self) -> int:
-        return sum(len(part) for part in self.parts)
-
-    def select(self, rows: Sequence[int]) -> Any:
-        """The given rows."""
-        if len(self.parts) == 1:
-            return self.parts[0].select(rows)
-        first = self.parts[0]
-        if not hasattr(first, "tensor"):
-            raise TypeError(f"{type(first).__name__} has no `tensor`; encodings of more than {ENCODE_BATCH} images must be "
-                            "scorers.base.TensorEncoded")
-        index = np.asarray(rows)
-        tensors = [self.parts[row // ENCODE_BATCH].tensor[row % ENCODE_BATCH] for row in index.tolist()]
-        return type(first)(torch.stack(tensors))
+    starts = range(ENCODE_BATCH, len(images), ENCODE_BATCH)
+    parts = [first.tensor]
+    for start in track(starts, f"encoding images for {scorer.name}", disable=quiet):
+        parts.append(scorer.encode(source.get(scorer.visual, images[start:start + ENCODE_BATCH])).tensor)
+    return type(first)(torch.cat(parts))
 
 
 def check_scored(rewards: Tensor, raw: Mapping[str, Tensor]) -> None:

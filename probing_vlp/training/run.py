@@ -31,6 +31,8 @@ class RunFolder:
         if not resume and (started or (path / "log.jsonl").exists()):
             raise UserError(f"{path}: holds a run already; give --resume to go on with it, or another --run")
         self.resumed = Checkpoint.load(self.checkpoint("last")) if resume and started else None
+        if self.resumed:
+            check_same(path, self.resumed.state.get("config", {}), plain(config))
         self._log: TextIO | None = None
         self._board: SummaryWriter | None = None
 
@@ -78,6 +80,26 @@ class RunFolder:
         if path.exists():
             kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
             atomic_write(path, "".join(line + "\n" for line in kept).encode())
+
+
+FREE = ("run", "resume", "epochs", "steps", "patience", "save_every", "export", "data")
+"""Options that may change when a run is gone on with; data are held against features and vocabulary instead."""
+
+
+def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """UserError naming the options that differ from those that the run at `path` was begun with."""
+    old, new = _flat(before), _flat(now)
+    differ = [key for key in sorted(old.keys() | new.keys()) if key.split(".")[0] not in FREE and old.get(key) != new.get(key)]
+    if differ:
+        raise UserError(f"{path}: was begun with other options ({', '.join(f'{key}: {old.get(key)}' for key in differ[:4])}"
+                        f"{', ...' if len(differ) > 4 else ''}); give the same, as in {path / 'config.yaml'}, or another --run")
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value})
+    return flat
 
 
 def plain(value: Any) -> Any:

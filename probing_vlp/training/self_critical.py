@@ -31,7 +31,6 @@ from probing_vlp.records import Image
 from probing_vlp.training.advantage import greedy_advantage, leave_one_out_advantage, spread_within_images
 from probing_vlp.training.randomness import dropout_rows, generator_for, uniform_rows
 from probing_vlp.training.rewards import Reward, check_scored, mean_or_none
-from probing_vlp.training.run import plain
 from probing_vlp.training.session import Precision, Session
 from probing_vlp.training.supervised import train_to_end
 from probing_vlp.training.validation import Validator
@@ -58,8 +57,6 @@ class SCSTConfig:
     """What a sample is held against: the image's greedy caption (the paper's), or the mean of its other samples."""
     samples: int = 5
     """Captions sampled an image."""
-    temperature: float = 1.0
-    """Of the samples."""
     dropout: bool = True
     """Sample and learn with the captioner's dropout on."""
     batch_size: int = 10
@@ -80,15 +77,14 @@ class SCSTConfig:
     """Steps from one checkpoint to the next."""
     seed: int = 1
     """Of the order of the images, the samples and the dropout."""
-    precision: Precision = "no"
-    """"no" (float32) or "bf16": accelerate's mixed precision."""
+    precision: Precision | None = None
+    """no (float32) or bf16: accelerate's mixed precision; default: what accelerate launch was told, else no."""
 
     def __post_init__(self) -> None:
         self.scorers = self.scorers or {"mini-clip": 1.0}
         check_least(self, 1, "batch_size", "epochs", "validate_every", "save_every")
         check_least(self, 2 if self.baseline == "leave-one-out" else 1, "samples")
-        check_least(self, 0, "steps", "patience", "learning_rate")
-        check_least(self, 1e-6, "temperature")
+        check_least(self, 0, "steps", "patience", "learning_rate", "clip", "seed")
 
 
 def run(config: SCSTConfig) -> None:
@@ -108,17 +104,17 @@ def run(config: SCSTConfig) -> None:
     for split, images in (("train", train), ("val", val)):
         reward.encode(split, images)
     session.prepare(model, config.learning_rate, {**captioner_state(model, vocabulary, source.store), "kind": "scst",
-                                                  "config": plain(config), "signature": signature(config)})
+                                                  "signature": signature(config, session.accelerator.mixed_precision)})
     trainer = SelfCritical(config, session, source, train, vocabulary, reward, reference)
     validate = RewardValidator(reward, Validator(source, val, vocabulary, config.decoding))
     train_to_end(trainer, session, validate, config)
 
 
-def signature(config: SCSTConfig) -> dict[str, Any]:
+def signature(config: SCSTConfig, precision: str) -> dict[str, Any]:
     """The choices that a reward-trained captioner depends on, in one place: saved with it and shown in reports."""
     return {"reward": dict(config.scorers), "baseline": config.baseline, "samples": config.samples, "end": "part of the sequence",
-            "loss": "mean over tokens", "dropout in sampling": config.dropout, "temperature": config.temperature,
-            "precision": config.precision, "longest caption": config.decoding.max_length, "seed": config.seed}
+            "loss": "mean over tokens", "dropout in sampling": config.dropout,
+            "precision": precision, "longest caption": config.decoding.max_length, "seed": config.seed}
 
 
 class SelfCritical:
@@ -141,8 +137,9 @@ class SelfCritical:
         features = torch.from_numpy(self.source.store.rows(ids)).to(session.device)
         keep, numbers = self._draws(model, step)
         stepper, trace = Stepper(model), Trace()
-        words = sample(stepper, features, numbers, keep, DecodeConfig("sample", temperature=config.temperature), trace)
+        words = sample(stepper, features, numbers, keep, trace=trace)
         rewards, raw = self._score(mine.repeat(config.samples).tolist(), words)
+        check_scored(session.gather(rewards.to(session.device)), raw)
         table = rewards.reshape(len(mine), config.samples)
         if config.baseline == "greedy":
             held, _ = self._score(mine.tolist(), greedy(stepper, features, config.decoding.max_length))
@@ -189,7 +186,6 @@ class SelfCritical:
         table, advantage = session.gather(table.to(session.device)), session.gather(advantage.to(session.device))
         sums, kls = session.gather(sums).double().sum(0), session.gather(kls).double().sum(0)
         raw = {name: session.gather(scores.to(session.device)) for name, scores in raw.items()}
-        check_scored(table.reshape(-1), raw)
         scored = ~torch.isnan(table)
         return {"loss": self.loss, "reward_mean": mean_or_none(table), "reward_spread": spread_within_images(table),
                 "beat_baseline": float((advantage > 0).sum() / scored.sum()), "unscored": int((~scored).sum()),

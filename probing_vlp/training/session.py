@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, set_seed
+from accelerate.utils import set_seed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.errors import UserError
 from probing_vlp.memory import keep_freed_memory
-from probing_vlp.training.run import RunFolder
+from probing_vlp.training.run import RunFolder, plain
 
 Precision = Literal["no", "bf16"]
 
@@ -26,11 +26,10 @@ Precision = Literal["no", "bf16"]
 class Session:
     """A training run: the accelerator, the model and its optimiser, and where they are kept."""
 
-    def __init__(self, run: str, config: Any, resume: bool, seed: int, precision: Precision) -> None:
+    def __init__(self, run: str, config: Any, resume: bool, seed: int, precision: Precision | None) -> None:
         keep_freed_memory()
         # without a GPU accelerate must be told so, or each of several processes believes that it is alone
-        self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.accelerator.is_available(),
-                                       dataloader_config=DataLoaderConfiguration())
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.accelerator.is_available())
         set_seed(seed)
         self.device = self.accelerator.device
         self.main = self.accelerator.is_main_process
@@ -46,14 +45,10 @@ class Session:
         adam = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
         resumed = self.folder.resumed
         if resumed:
-            try:
-                model.load_state_dict(resumed.group("model"))
-            except RuntimeError:
-                raise UserError(f"{self.folder.checkpoint('last')}: its weights have other sizes; go on with the options that the run "
-                                f"was begun with, {self.folder.path / 'config.yaml'}") from None
+            model.load_state_dict(resumed.group("model"))
             _load_moments(adam, model, resumed)
             self.step, self.best, self.since_best = (resumed.state[key] for key in ("step", "best", "since_best"))
-        self.state = dict(state)
+        self.state = {"config": plain(self.folder.config), **state}
         self.model, self.optimizer = self.accelerator.prepare(model, adam)
 
     def rows(self, total: int) -> slice:

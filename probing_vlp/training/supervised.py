@@ -21,10 +21,9 @@ from probing_vlp.captioner.fc import FCCaptioner, FCConfig
 from probing_vlp.data.batches import Batch, CaptionTable, ImageStream
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary, build_vocabulary
-from probing_vlp.errors import check_least
+from probing_vlp.errors import check_least, check_most
 from probing_vlp.records import Image
 from probing_vlp.training.randomness import dropout_rows, generator_for, uniform_rows
-from probing_vlp.training.run import plain
 from probing_vlp.training.session import Precision, Session
 from probing_vlp.training.validation import Validator
 
@@ -72,13 +71,14 @@ class CEConfig:
     """Steps from one checkpoint to the next."""
     seed: int = 1
     """Of the weights, the order of the images, dropout and feedback."""
-    precision: Precision = "no"
-    """"no" (float32) or "bf16": accelerate's mixed precision."""
+    precision: Precision | None = None
+    """no (float32) or bf16: accelerate's mixed precision; default: what accelerate launch was told, else no."""
 
     def __post_init__(self) -> None:
         check_least(self, 1, "batch_size", "captions_per_image", "epochs", "max_words", "decay_every", "feedback_every",
                     "validate_every", "save_every")
-        check_least(self, 0, "min_count", "patience", "learning_rate")
+        check_least(self, 0, "min_count", "patience", "learning_rate", "decay", "clip", "feedback_step", "feedback_max", "seed")
+        check_most(self, 1, "feedback_max")
 
 
 def run(config: CEConfig) -> None:
@@ -96,8 +96,7 @@ def run(config: CEConfig) -> None:
         check_vocabulary(path, state, vocabulary)
     torch.manual_seed(config.seed)
     model = FCCaptioner(source.store.dim, len(vocabulary), config.captioner)
-    session.prepare(model, config.learning_rate, {**captioner_state(model, vocabulary, source.store), "kind": "ce",
-                                                  "config": plain(config)})
+    session.prepare(model, config.learning_rate, {**captioner_state(model, vocabulary, source.store), "kind": "ce"})
     trainer = Supervised(config, session, source, train, vocabulary)
     validate = Validator(source, val, vocabulary, config.decoding)
     train_to_end(trainer, session, validate, config)

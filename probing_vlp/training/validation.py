@@ -43,7 +43,9 @@ class Validator:
         count, index = session.accelerator.num_processes, session.accelerator.process_index
         share = -(-len(self.images) // count)
         rows = [min(i, len(self.images) - 1) for i in range(index * share, (index + 1) * share)]  # padded to equal shares
-        words = decode_images(session.raw_model, self.source, [self.images[i] for i in rows], self.decoding)
+        # of the whole split, so that an image's caption does not depend on the number of processes
+        uniform = torch.rand(len(self.images), self.decoding.max_length, generator=torch.Generator().manual_seed(0))[rows]
+        words = decode_images(session.raw_model, self.source, [self.images[i] for i in rows], self.decoding, uniform)
         words = session.gather(words.to(session.device))
         return list(range(len(self.images))), words[:len(self.images)]
 
@@ -55,12 +57,12 @@ class Validator:
 
 @torch.no_grad()
 def decode_images(model: FCCaptioner, source: VisualSource, images: Sequence[Image], config: DecodeConfig,
-                  seed: int = 0) -> Tensor:
-    """Words (images, T) of captions, CHUNK images at a time."""
+                  uniform: Tensor) -> Tensor:
+    """Words (images, T) of captions, CHUNK images at a time; uniform (images, T): the numbers that sampling inverts."""
     assert source.store is not None
     device = model.output.weight.device
     stepper, parts = make_stepper(model, config), []
-    uniform = torch.rand(len(images), config.max_length, generator=torch.Generator().manual_seed(seed)).to(device)
+    uniform = uniform.to(device)
     for start in range(0, len(images), CHUNK):
         rows = source.store.rows([image.image_id for image in images[start:start + CHUNK]])
         parts.append(decode_words(model, torch.from_numpy(rows).to(device), config, uniform[start:start + CHUNK], stepper))
