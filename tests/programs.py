@@ -23,7 +23,9 @@ PATIENCE = 240
 """Seconds before a program counts as hanging."""
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pytest", "train", "probe", "torch.utils.tensorboard", "yaml"])
+# what the programs import by and by: Adam alone brings torch._dynamo, two seconds
+_FORKS.set_forkserver_preload(["pytest", "train", "probe", "torch._dynamo", "torch.utils.tensorboard", "yaml",
+                               "analysis.report", "analysis.metrics", "analysis.unigrams"])
 
 
 class Ended(NamedTuple):

@@ -67,7 +67,8 @@ class Recomputed:
         self.numbers = [images[row].image_id for row in rows]
         self.features = torch.from_numpy(self.source.store.rows(self.numbers))
         stepper = Stepper(self.model)
-        how = DecodeConfig("sample")
+        self.temperature = config.temperature
+        how = DecodeConfig("sample", temperature=config.temperature)
         self.captions = [row[:row.index(0) + 1] if 0 in row else row
                          for row in sample(stepper, self.features, numbers, self.keep, how).tolist()]
         self.baselines = [row[:row.index(0)] if 0 in row else row for row in greedy(stepper, self.features, T).tolist()]
@@ -77,16 +78,17 @@ class Recomputed:
 
     def logprob(self, model: FCCaptioner, i: int) -> Tensor:
         """Of the tokens of caption i."""
-        return slow_logprob(model, self.features[i // 5], self.captions[i], None if self.keep is None else self.keep[i])
+        return slow_logprob(model, self.features[i // 5], self.captions[i], None if self.keep is None else self.keep[i],
+                            self.temperature)
 
 
 def by_image(values: list[float]) -> list[list[float]]:
     return [values[i:i + 5] for i in range(0, len(values), 5)]
 
 
-@pytest.mark.parametrize("dropout", [True, False])
-def test_every_number_of_the_first_step(config: SCSTConfig, dropout: bool) -> None:
-    config = replace(config, steps=1, dropout=dropout,
+@pytest.mark.parametrize(("dropout", "temperature"), [(True, 1.0), (False, 1.0), (True, 0.5)])
+def test_every_number_of_the_first_step(config: SCSTConfig, dropout: bool, temperature: float) -> None:
+    config = replace(config, steps=1, dropout=dropout, temperature=temperature,
                      scorers={COUNTS: 1.0, NUMBER: 0.5})
     run(config)
     line, step = log_of(config)[0], Recomputed(config)
@@ -116,10 +118,10 @@ def test_every_number_of_the_first_step(config: SCSTConfig, dropout: bool) -> No
     assert line["val_reward"] == pytest.approx(line[f"val_score/{COUNTS}"] + 0.5 * 9.5)
 
 
-@pytest.mark.parametrize("baseline", ["greedy", "leave-one-out"])
-def test_the_first_update_by_hand(config: SCSTConfig, baseline: Any) -> None:
+@pytest.mark.parametrize(("baseline", "temperature"), [("greedy", 1.0), ("leave-one-out", 1.0), ("leave-one-out", 0.5)])
+def test_the_first_update_by_hand(config: SCSTConfig, baseline: Any, temperature: float) -> None:
     """Of minus the mean over tokens of advantage * log p, each entry of its gradient clipped."""
-    config = replace(config, steps=1, baseline=baseline, clip=0.01, learning_rate=0.001)
+    config = replace(config, steps=1, baseline=baseline, temperature=temperature, clip=0.01, learning_rate=0.001)
     run(config)
     step = Recomputed(config)
     rewards = [float(step.count(caption, "a")) for caption in step.captions]

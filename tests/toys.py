@@ -54,9 +54,10 @@ def slow_logits(model: FCCaptioner, feature: Tensor, caption: Sequence[int], kee
     return torch.stack(rows)
 
 
-def slow_logprob(model: FCCaptioner, feature: Tensor, caption: Sequence[int], keep: Tensor | None = None) -> Tensor:
+def slow_logprob(model: FCCaptioner, feature: Tensor, caption: Sequence[int], keep: Tensor | None = None,
+                 temperature: float = 1.0) -> Tensor:
     """(len(caption),) log-probability of each word of a caption that holds its own end."""
-    logprob = torch.log_softmax(slow_logits(model, feature, caption, keep), 1)
+    logprob = torch.log_softmax(slow_logits(model, feature, caption, keep) / temperature, 1)
     return logprob[torch.arange(len(caption)), torch.tensor(caption)]
 
 

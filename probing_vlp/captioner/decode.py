@@ -116,7 +116,7 @@ class Stepper:
         return logits
 
     def _fill(self, words: Tensor) -> None:
-        self.gates[words] = torch.addmm(self.bias, self.model.word(words), self.model.input_gates.weight.t())
+        self.gates[words] = self.model.word_gates(words)
         self.known[words] = True
 
 

@@ -58,13 +58,13 @@ class FCCaptioner(nn.Module):
         self.output = nn.Linear(config.hidden, vocabulary_size)
 
     def forward(self, features: Tensor, inputs: Tensor, targets: Tensor, lengths: Tensor, scale: Tensor,
-                keep: Tensor | None = None, trace: "Trace | None" = None) -> tuple[Tensor, Tensor]:
+                keep: Tensor | None = None, trace: "Trace | None" = None, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
         """-sum scale * log p(target) over a teacher-forced batch, and each caption's token log-probabilities.
 
         features (B, D); inputs (N, T): the word fed at each step, the first column being the beginning; targets (N, T);
         lengths (N,): targets that count, the end among them; scale (N, T): weight of each target; keep (N, T, H) or None:
         dropout factors; trace: where `targets` were sampled by these very weights and factors, what they were drawn from, so that
-        it need not be computed again (it is used up).  Returns the scalar and logprob (N, T), zero beyond the length.
+        it need not be computed again (it is used up, and stands for temperature 1); temperature: divides the logits.  Returns the scalar and logprob (N, T), zero beyond the length.
         """
         packed = Packed(lengths, inputs.shape[1])
         hidden = self.hidden_states(features, inputs, packed)
@@ -76,31 +76,42 @@ class FCCaptioner(nn.Module):
             hidden = hidden[at[row, time]]
         if keep is not None:
             hidden = hidden * keep[row, time]
-        loss, logprob = weighted_nll(hidden, self.output.weight, self.output.bias, targets[row, time], scale[row, time], logits)
+        bias = self.output.bias
+        if temperature != 1:
+            hidden, bias = hidden / temperature, bias / temperature
+        loss, logprob = weighted_nll(hidden, self.output.weight, bias, targets[row, time], scale[row, time], logits)
         out = logprob.new_zeros(inputs.shape)
         out[row, time] = logprob
         return loss, out
 
     def hidden_states(self, features: Tensor, inputs: Tensor, packed: "Packed") -> Tensor:
         """Hidden state (M, H) after each packed input; the image and the first word are run once an image."""
-        state = self.begin(features)
+        later = inputs[packed.row, packed.time][len(inputs):]
+        words, which = torch.unique(later, return_inverse=True)
+        gates = self.word_gates(torch.cat([words.new_zeros(1), words]))  # one look-up, so that there is one dense gradient
+        state = self.begin(features, gates[:1])
         image = packed.order // (len(inputs) // len(features))
         first = State(state.h[image], state.c[image])
-        later = inputs[packed.row, packed.time][len(inputs):]
         if not len(later):
             return first.h
-        words, which = torch.unique(later, return_inverse=True)
-        gates = nn.functional.linear(self.word(words), self.input_gates.weight, self.bias).to(first.h.dtype)
         n = packed.sizes[1]
-        rest = lstm_maxout(gates, which, packed.sizes[1:], first.h[:n], first.c[:n], self.recurrent_gates.weight)
+        rest = lstm_maxout(gates[1:].to(first.h.dtype), which, packed.sizes[1:], first.h[:n], first.c[:n],
+                           self.recurrent_gates.weight)
         return torch.cat([first.h, rest])
 
-    def begin(self, features: Tensor) -> State:
-        """State (B, H) after the image and the beginning word."""
-        gates = self.input_gates(self.image(features)) + self.recurrent_gates.bias
-        state = State(*maxout_cell(gates.to(self.output.weight.dtype), None))
-        gates = self.input_gates(self.word.weight[:1]) + self.recurrent_gates(state.h)
-        return State(*maxout_cell(gates.to(self.output.weight.dtype), state.c))
+    def begin(self, features: Tensor, beginning: Tensor | None = None) -> State:
+        """State (B, H) after the image and the beginning word, whose gates (1, 5H) may be given."""
+        dtype = self.output.weight.dtype
+        if beginning is None:
+            beginning = self.word_gates(torch.zeros(1, dtype=torch.long, device=features.device))
+        gates = nn.functional.linear(self.image(features), self.input_gates.weight, self.bias)
+        state = State(*maxout_cell(gates.to(dtype), None))
+        gates = beginning + nn.functional.linear(state.h, self.recurrent_gates.weight)
+        return State(*maxout_cell(gates.to(dtype), state.c))
+
+    def word_gates(self, words: Tensor) -> Tensor:
+        """Gates (rows, 5H) from words (rows,), the biases of the recurrence included."""
+        return nn.functional.linear(self.word(words), self.input_gates.weight, self.bias)
 
     @property
     def bias(self) -> Tensor:

@@ -101,7 +101,8 @@ class _PackedLSTM(torch.autograd.Function):
         H = h.shape[1]
         dtype = _compute_dtype(h)
         M = sum(sizes)
-        gates, cells, hidden = h.new_empty(M, 5 * H), h.new_empty(M, H), h.new_empty(M, H)
+        gates = h.new_empty(M, 5 * H)
+        cells, tanh_cells, hidden = (h.new_empty(M, H) for _ in range(3))
         transposed = weight.t().to(dtype).contiguous()
         start, last_h, last_c = 0, h, c
         for n in sizes:
@@ -116,16 +117,17 @@ class _PackedLSTM(torch.autograd.Function):
             torch.maximum(z[:, 3 * H:4 * H], z[:, 4 * H:], out=hidden[rows])      # hidden used as scratch
             new_c = torch.mul(z[:, :H], hidden[rows], out=cells[rows])
             new_c.addcmul_(z[:, H:2 * H], last_c[:n])
-            torch.tanh(new_c, out=hidden[rows]).mul_(z[:, 2 * H:3 * H])
+            torch.tanh(new_c, out=tanh_cells[rows])
+            torch.mul(tanh_cells[rows], z[:, 2 * H:3 * H], out=hidden[rows])
             start, last_h, last_c = start + n, hidden[rows], new_c
         ctx.sizes, ctx.dtype = sizes, dtype
-        ctx.save_for_backward(inputs, word, h, c, weight, gates, cells, hidden)
+        ctx.save_for_backward(inputs, word, h, c, weight, gates, cells, tanh_cells, hidden)
         return hidden
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, word, h, c, weight, gates, cells, hidden = ctx.saved_tensors
+        inputs, word, h, c, weight, gates, cells, tanh_cells, hidden = ctx.saved_tensors
         sizes, dtype, H = ctx.sizes, ctx.dtype, h.shape[1]
         table = weight.to(dtype)
         d_gates = torch.empty_like(gates)
@@ -137,18 +139,18 @@ class _PackedLSTM(torch.autograd.Function):
             rows = slice(start, start + n)
             previous = slice(start - sizes[t - 1], start - sizes[t - 1] + n)
             last_c = c[:n] if t == 0 else cells[previous]
-            z, d = gates[rows], d_gates[rows]
-            i, f, o = z[:, :H], z[:, H:2 * H], z[:, 2 * H:3 * H]
-            tanh_c = torch.tanh(cells[rows])
+            z, d, tanh_c = gates[rows], d_gates[rows], tanh_cells[rows]
+            i, f, o, first, second = (z[:, k * H:(k + 1) * H] for k in range(5))
             dh = d_h[:n].add_(grad[rows])
-            dc = d_c[:n].add_(dh * o * (1 - tanh_c * tanh_c))
-            first = z[:, 3 * H:4 * H] >= z[:, 4 * H:]
-            u = torch.maximum(z[:, 3 * H:4 * H], z[:, 4 * H:])
-            torch.mul(dc * u, i * (1 - i), out=d[:, :H])
-            torch.mul(dc * last_c, f * (1 - f), out=d[:, H:2 * H])
-            torch.mul(dh * tanh_c, o * (1 - o), out=d[:, 2 * H:3 * H])
+            through = dh * o
+            dc = d_c[:n].add_(through).addcmul_(through.mul_(tanh_c), tanh_c, value=-1)    # tanh' = 1 - tanh^2
+            torch.mul(dc, torch.maximum(first, second), out=d[:, :H])
+            torch.mul(dc, last_c, out=d[:, H:2 * H])
+            torch.mul(dh, tanh_c, out=d[:, 2 * H:3 * H])
+            sigmoid = z[:, :3 * H]
+            d[:, :3 * H].mul_(torch.addcmul(sigmoid, sigmoid, sigmoid, value=-1))          # sigmoid' = sigmoid - sigmoid^2
             du = dc * i
-            torch.mul(du, first, out=d[:, 3 * H:4 * H])
+            torch.mul(du, first >= second, out=d[:, 3 * H:4 * H])
             torch.sub(du, d[:, 3 * H:4 * H], out=d[:, 4 * H:])
             dc.mul_(f)
             if dtype == d.dtype:

@@ -57,6 +57,8 @@ class SCSTConfig:
     """What a sample is held against: the image's greedy caption (the paper's), or the mean of its other samples."""
     samples: int = 5
     """Captions sampled an image."""
+    temperature: float = 1.0
+    """Divides the logits of the policy, in sampling and in learning: below 1, samples are closer to the greedy caption."""
     dropout: bool = True
     """Sample and learn with the captioner's dropout on."""
     batch_size: int = 10
@@ -84,6 +86,7 @@ class SCSTConfig:
         self.scorers = self.scorers or {"mini-clip": 1.0}
         check_least(self, 1, "batch_size", "epochs", "validate_every", "save_every")
         check_least(self, 2 if self.baseline == "leave-one-out" else 1, "samples")
+        check_least(self, 0.01, "temperature")
         check_least(self, 0, "steps", "patience", "learning_rate", "clip", "seed")
 
 
@@ -113,7 +116,7 @@ def run(config: SCSTConfig) -> None:
 def signature(config: SCSTConfig, precision: str) -> dict[str, Any]:
     """The choices that a reward-trained captioner depends on, in one place: saved with it and shown in reports."""
     return {"reward": dict(config.scorers), "baseline": config.baseline, "samples": config.samples, "end": "part of the sequence",
-            "loss": "mean over tokens", "dropout in sampling": config.dropout,
+            "loss": "mean over tokens", "dropout in sampling": config.dropout, "temperature": config.temperature,
             "precision": precision, "longest caption": config.decoding.max_length, "seed": config.seed}
 
 
@@ -136,8 +139,8 @@ class SelfCritical:
         ids = [self.images[i].image_id for i in mine]
         features = torch.from_numpy(self.source.store.rows(ids)).to(session.device)
         keep, numbers = self._draws(model, step)
-        stepper, trace = Stepper(model), Trace()
-        words = sample(stepper, features, numbers, keep, trace=trace)
+        stepper, trace = Stepper(model), Trace() if config.temperature == 1 else None
+        words = sample(stepper, features, numbers, keep, DecodeConfig("sample", temperature=config.temperature), trace)
         rewards, raw = self._score(mine.repeat(config.samples).tolist(), words)
         check_scored(session.gather(rewards.to(session.device)), raw)
         table = rewards.reshape(len(mine), config.samples)
@@ -168,7 +171,7 @@ class SelfCritical:
         lengths = caption_lengths(words)
         tokens = self.session.sum(float(lengths.sum()))
         scale = (advantage.to(features.device) / tokens)[:, None].expand(words.shape).to(features.dtype)
-        loss, logprob = self.session.model(features, begin_with_end(words), words, lengths, scale, keep, trace)
+        loss, logprob = self.session.model(features, begin_with_end(words), words, lengths, scale, keep, trace, self.config.temperature)
         self.session.update(loss, self.config.clip, self.config.learning_rate)
         self.loss = self.session.sum(loss.item())
         return logprob
@@ -180,7 +183,8 @@ class SelfCritical:
         first = slice(None, None, S)
         with torch.no_grad():
             _, expected = self.reference(features, begin_with_end(words[first]), words[first], lengths[first],
-                                         torch.zeros_like(words[first], dtype=features.dtype), None if keep is None else keep[first])
+                                         torch.zeros_like(words[first], dtype=features.dtype), None if keep is None else keep[first],
+                                         temperature=self.config.temperature)
         sums = torch.stack([logprob.sum(1), lengths.float(), (words != END).long().cumprod(1).sum(1).float()], 1)
         kls = torch.stack([(logprob[first] - expected).sum(1), lengths[first].float()], 1)
         table, advantage = session.gather(table.to(session.device)), session.gather(advantage.to(session.device))
