@@ -35,6 +35,7 @@ test-slow: install  ## the tests that take minutes
 
 lint: install  ## ruff and mypy
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
 demo: install  ## CE, SCST with mini-clip, dumps of both and the report that compares them; under ten minutes on two cores

@@ -1,9 +1,9 @@
 """Probe: write down what a captioner says, and score it.
 
-    python probe.py demo
-    python probe.py dump  --run runs/ce --split test --scorers '[mini-clip, cider]'
-    python probe.py score --dump results.json --scorers '[mini-clip]'
-    python -m analysis report runs/*/dumps/test.jsonl --out report
+python probe.py demo
+python probe.py dump  --run runs/ce --split test --scorers '[mini-clip, cider]'
+python probe.py score --dump results.json --scorers '[mini-clip]'
+python -m analysis report runs/*/dumps/test.jsonl --out report
 """
 
 from probing_vlp import demo, dumping, nearest

@@ -1,8 +1,8 @@
 """Train: a scorer, a captioner by cross-entropy (ce), a captioner towards a scorer's matching score (scst).
 
-    python train.py ce   --config configs/demo-ce.yaml
-    python train.py scst --config configs/demo-scst.yaml
-    accelerate launch --num_processes 2 train.py scst --config configs/demo-scst.yaml
+python train.py ce   --config configs/demo-ce.yaml
+python train.py scst --config configs/demo-scst.yaml
+accelerate launch --num_processes 2 train.py scst --config configs/demo-scst.yaml
 """
 
 from probing_vlp.cli import Command, main

@@ -1,7 +1,7 @@
 """Command line of the analyses: one sub-command each, and the report that joins them.
 
-    python -m analysis report ce.jsonl mini-clip.jsonl --out report
-    python -m analysis perplexity captions.json --out numbers
+python -m analysis report ce.jsonl mini-clip.jsonl --out report
+python -m analysis perplexity captions.json --out numbers
 """
 
 import functools
@@ -34,8 +34,8 @@ class Measure:
     dumps: list[Path] = field(default_factory=list)
     """Caption dumps or COCO results files; they may stand first, without the option's name."""
     data: str = ""
-    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a Karpathy JSON file, a folder of captions_{train,val,test}.json,
-    or IMAGES_DIR,captions.csv."""
+    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a
+    Karpathy JSON file, a folder of captions_{train,val,test}.json, or IMAGES_DIR,captions.csv."""
     out: Path = Path("results")
     """Folder for ANALYSIS.csv and ANALYSIS.json."""
     corpus: str = "coco"
@@ -69,12 +69,17 @@ def name_dumps(argv: Sequence[str]) -> list[str]:
     """`metrics A B --out DIR` as `metrics --dumps ["A", "B"] --out DIR`: words up to the first option are dumps."""
     dumps = list(takewhile(lambda word: not word.startswith("-"), argv[1:]))
     named = ["--dumps", json.dumps(dumps)] if dumps else []
-    return [*argv[:1], *named, *argv[1 + len(dumps):]]
+    return [*argv[:1], *named, *argv[1 + len(dumps) :]]
 
 
 COMMANDS = {"report": Command(report.Report, report.run, "one HTML page and its numbers on one or several dumps")} | {
-    name: Command(Measure, functools.partial(run, name=name), HELP[name]) for name in ANALYSES}
+    name: Command(Measure, functools.partial(run, name=name), HELP[name]) for name in ANALYSES
+}
 
 if __name__ == "__main__":
-    main("python -m analysis", "Measure caption dumps: python -m analysis COMMAND DUMP... [options]", COMMANDS,
-         name_dumps(sys.argv[1:]))
+    main(
+        "python -m analysis",
+        "Measure caption dumps: python -m analysis COMMAND DUMP... [options]",
+        COMMANDS,
+        name_dumps(sys.argv[1:]),
+    )

@@ -21,15 +21,28 @@ from analysis.wording import number
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
 SERIES = ("#040401", "#040402", "#040403", "#040404", "#040405", "#040406", "#040407", "#040408")
 MARKERS = "osD^vPX*"
-VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)",
-             **{colour: f"var(--series-{i})" for i, colour in enumerate(SERIES)}}
+VARIABLES = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    **{colour: f"var(--series-{i})" for i, colour in enumerate(SERIES)},
+}
 WIDTH = 340
 MOST_POINTS = 240
 STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none", "font.size": 12, "text.color": INK, "axes.edgecolor": GRID, "axes.labelcolor": MUTED,
-    "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False,
-    "font.sans-serif": ["DejaVu Sans"], "text.parse_math": False,
-    "axes.formatter.useoffset": False}
+    "svg.fonttype": "none",
+    "font.size": 12,
+    "text.color": INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.sans-serif": ["DejaVu Sans"],
+    "text.parse_math": False,
+    "axes.formatter.useoffset": False,
+}
 
 
 class Dot(NamedTuple):
@@ -72,8 +85,9 @@ def _dot(axes: Axes, height: float, dot: Dot) -> None:
     axes.text(1.0, height + 0.3, number(dot.value), transform=line, fontsize=11.5, va="bottom", ha="right", color=INK)
 
 
-def line_chart(key: str, title: str, description: str, steps: np.ndarray, values: np.ndarray, series: int,
-               mark: int = 0) -> Markup:
+def line_chart(
+    key: str, title: str, description: str, steps: np.ndarray, values: np.ndarray, series: int, mark: int = 0
+) -> Markup:
     """A training curve: `values` (n,) over `steps` (n,), at most MOST_POINTS points (means of neighbours beyond).
 
     A dashed line stands at step `mark`, unless that is 0.
@@ -100,7 +114,7 @@ def _thin(values: np.ndarray) -> np.ndarray:
 
 
 def _short(label: str, most: int = 30) -> str:
-    return label if len(label) <= most else label[:most - 1] + "…"
+    return label if len(label) <= most else label[: most - 1] + "…"
 
 
 def _svg(key: str, title: str, description: str, figure: Figure) -> Markup:
@@ -108,14 +122,15 @@ def _svg(key: str, title: str, description: str, figure: Figure) -> Markup:
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = file.getvalue()
-    body = text[text.index("<defs>"):]
+    body = text[text.index("<defs>") :]
     body = re.sub(r"<!--.*?-->|<style.*?</style>|font-family: [^;]*;", "", body, flags=re.DOTALL)
     body = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{key}-", body)
     for placeholder, variable in VARIABLES.items():
         body = body.replace(placeholder, variable)
     box = re.search(r'viewBox="([^"]+)"', text)
     view = box.group(1) if box else f"0 0 {WIDTH} 170"
-    return Markup(f'<svg class="chart" viewBox="{view}" role="img" aria-labelledby="{key}-title {key}-desc" '
-                  f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
-                  f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>'
-                  ) + Markup(body)
+    return Markup(
+        f'<svg class="chart" viewBox="{view}" role="img" aria-labelledby="{key}-title {key}-desc" '
+        f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>'
+    ) + Markup(body)

@@ -55,8 +55,14 @@ def load_context(source: str = "embedded", corpus: str = "coco", seed: int = 1, 
         raise UserError(f"{draws} bootstrap draws: at least 1 is needed")
     data = load_data(source)
     own = functools.partial(_train_captions, data)
-    return Context(data.captions, functools.cache(_coco_train) if corpus == "coco" else own,
-                   {image.image_id: image for image in data.images}, seed, draws, cache_dir())
+    return Context(
+        data.captions,
+        functools.cache(_coco_train) if corpus == "coco" else own,
+        {image.image_id: image for image in data.images},
+        seed,
+        draws,
+        cache_dir(),
+    )
 
 
 def one_caption_per_image(dump: CaptionDump, references: Mapping[int, tuple[str, ...]]) -> tuple[CaptionRecord, ...]:
@@ -65,11 +71,15 @@ def one_caption_per_image(dump: CaptionDump, references: Mapping[int, tuple[str,
     seen: set[int] = set()
     for record in dump.records:
         if record.image_id in seen:
-            raise UserError(f"{where}: image {record.image_id} has more than one caption; caption metrics compare one "
-                            "an image: dump greedy or beam captions, or split the file")
+            raise UserError(
+                f"{where}: image {record.image_id} has more than one caption; caption metrics compare one "
+                "an image: dump greedy or beam captions, or split the file"
+            )
         if not references.get(record.image_id):
-            raise UserError(f"{where}: image {record.image_id} has no reference captions in the data; give the data "
-                            "that the captions were made for with --data")
+            raise UserError(
+                f"{where}: image {record.image_id} has no reference captions in the data; give the data "
+                "that the captions were made for with --data"
+            )
         seen.add(record.image_id)
     if not seen:
         raise UserError(f"{where}: the dump holds no captions")

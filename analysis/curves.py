@@ -82,8 +82,20 @@ def curve_rows(training: Training) -> list[Row]:
     rows = []
     for curve in training.curves:
         ends = {"first": 0, "lowest": int(curve.values.argmin()), "highest": int(curve.values.argmax()), "last": -1}
-        rows += [Row(f"curve:{curve.key}:{which}", training.model, float(curve.values[i]), None, None, 1, "one step",
-                     SOURCE, f"step {curve.steps[i]}") for which, i in ends.items()]
+        rows += [
+            Row(
+                f"curve:{curve.key}:{which}",
+                training.model,
+                float(curve.values[i]),
+                None,
+                None,
+                1,
+                "one step",
+                SOURCE,
+                f"step {curve.steps[i]}",
+            )
+            for which, i in ends.items()
+        ]
     return rows
 
 

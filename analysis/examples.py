@@ -49,10 +49,15 @@ def pick_examples(dumps: Sequence[CaptionDump], common: Sequence[int], scorer: s
         gains = [(after[key] - before[key], key) for key in common if key in before and key in after]
         gains = sorted((gain, key) for gain, key in gains if gain == gain)  # a NaN is not equal to itself
     if gains:
-        whys = {"largest gain": max(gains, key=lambda pair: (pair[0], -pair[1])), "median gain": gains[len(gains) // 2],
-                "smallest gain": gains[0]}
-        rule = f"picked by rule: the largest, the median and the smallest gain in {scorer}'s score from " \
-               f"{dumps[0].name} to {dumps[1].name}, of {len(gains):,} images"
+        whys = {
+            "largest gain": max(gains, key=lambda pair: (pair[0], -pair[1])),
+            "median gain": gains[len(gains) // 2],
+            "smallest gain": gains[0],
+        }
+        rule = (
+            f"picked by rule: the largest, the median and the smallest gain in {scorer}'s score from "
+            f"{dumps[0].name} to {dumps[1].name}, of {len(gains):,} images"
+        )
         picks = {key: Pick(key, why) for why, (_, key) in reversed(whys.items())}
         return list(reversed(picks.values())), rule
     ids = sorted(common)
@@ -65,22 +70,42 @@ def example_rows(dumps: Sequence[CaptionDump], picks: Sequence[Pick], scorer: st
     rows = []
     for dump in dumps:
         scores = scores_by_image(dump, scorer)
-        rows += [Row(f"example:{pick.image_id}:{scorer}", dump.name, scores[pick.image_id], None, None, 1, UNIT,
-                     SOURCE, pick.why)
-                 for pick in picks if pick.image_id in scores and scores[pick.image_id] == scores[pick.image_id]]
+        rows += [
+            Row(
+                f"example:{pick.image_id}:{scorer}",
+                dump.name,
+                scores[pick.image_id],
+                None,
+                None,
+                1,
+                UNIT,
+                SOURCE,
+                pick.why,
+            )
+            for pick in picks
+            if pick.image_id in scores and scores[pick.image_id] == scores[pick.image_id]
+        ]
     return rows
 
 
-def build_examples(dumps: Sequence[CaptionDump], picks: Sequence[Pick], images: Sequence[Image],
-                   photos: Sequence[Photo], references: Mapping[int, tuple[str, ...]],
-                   rows: Sequence[Row]) -> list[Example]:
+def build_examples(
+    dumps: Sequence[CaptionDump],
+    picks: Sequence[Pick],
+    images: Sequence[Image],
+    photos: Sequence[Photo],
+    references: Mapping[int, tuple[str, ...]],
+    rows: Sequence[Row],
+) -> list[Example]:
     """Examples in the order of `picks`; `images` and `photos` stand in the same order."""
     scores = {(row.name.split(":")[1], row.model): row for row in rows if row.name.startswith("example:")}
     texts = {dump.name: {record.image_id: record.caption for record in dump.records} for dump in dumps}
     examples = []
     for pick, image, photo in zip(picks, images, photos, strict=True):
-        said = tuple(Said(dump.name, texts[dump.name][pick.image_id], scores.get((str(pick.image_id), dump.name)))
-                     for dump in dumps if pick.image_id in texts[dump.name])
+        said = tuple(
+            Said(dump.name, texts[dump.name][pick.image_id], scores.get((str(pick.image_id), dump.name)))
+            for dump in dumps
+            if pick.image_id in texts[dump.name]
+        )
         human = references.get(pick.image_id)
         examples.append(Example(image, pick.why, photo, human[0] if human else "", said))
     return examples

@@ -17,10 +17,19 @@ class Panel(NamedTuple):
     chart: Markup
 
 
-COSTS = {"perplexity": "perplexity from {} to {}", "length": "captions from {} to {} words",
-         "nouns": "nouns from {} to {} a caption", "CIDEr": "CIDEr from {} to {}"}
-PANELS = {"CIDEr": "CIDEr against human captions", "perplexity": "Perplexity of the captions",
-          "length": "Words a caption", "nouns": "Nouns a caption", "distinct_nouns": "Distinct nouns a caption"}
+COSTS = {
+    "perplexity": "perplexity from {} to {}",
+    "length": "captions from {} to {} words",
+    "nouns": "nouns from {} to {} a caption",
+    "CIDEr": "CIDEr from {} to {}",
+}
+PANELS = {
+    "CIDEr": "CIDEr against human captions",
+    "perplexity": "Perplexity of the captions",
+    "length": "Words a caption",
+    "nouns": "Nouns a caption",
+    "distinct_nouns": "Distinct nouns a caption",
+}
 
 
 def question(scorers: Sequence[str]) -> str:
@@ -42,19 +51,29 @@ def answers(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, Se
 def _single(values: Mapping[tuple[str, str], Row], model: str, scorer: str) -> str:
     score = values.get((f"score:{scorer}", model))
     parts = [f"{scorer} scores them {_value(score)} on average{_span(score)}"] if score else []
-    single = {"perplexity": "their perplexity is {}", "length": "they have {} words", "nouns": "they name {} nouns",
-              "CIDEr": "their CIDEr is {}"}
+    single = {
+        "perplexity": "their perplexity is {}",
+        "length": "they have {} words",
+        "nouns": "they name {} nouns",
+        "CIDEr": "their CIDEr is {}",
+    }
     parts += [text.format(_value(row)) for name, text in single.items() if (row := values.get((name, model)))]
     return f"The captions of {model}: {listing(parts)}." if parts else f"The captions of {model} could not be measured."
 
 
-def _change(values: Mapping[tuple[str, str], Row], models: Sequence[str], model: str, rewards: Sequence[str],
-            main: str) -> str:
+def _change(
+    values: Mapping[tuple[str, str], Row], models: Sequence[str], model: str, rewards: Sequence[str], main: str
+) -> str:
     first, scorer = models[0], next(iter(rewards), main)
     start, score = (values.get((f"score:{scorer}", of)) for of in (first, model))
     gain = values.get((f"score_difference:{scorer}", model))
-    costs = listing([text.format(_value(before), _value(after)) for name, text in COSTS.items()
-                     if (before := values.get((name, first))) and (after := values.get((name, model)))])
+    costs = listing(
+        [
+            text.format(_value(before), _value(after))
+            for name, text in COSTS.items()
+            if (before := values.get((name, first))) and (after := values.get((name, model)))
+        ]
+    )
     costs = costs.replace(" from", " went from", 1)
     if not (score and start and gain):
         return f"From {first} to {model}, {costs}." if costs else f"{first} and {model} share no measure."
@@ -81,8 +100,11 @@ def _value(row: Row | None) -> str:
 
 
 def _span(row: Row) -> str:
-    return f" (95% interval {interval(row.ci_low, row.ci_high)}, n = {row.n:,})" \
-        if row.ci_low is not None and row.ci_high is not None else ""
+    return (
+        f" (95% interval {interval(row.ci_low, row.ci_high)}, n = {row.n:,})"
+        if row.ci_low is not None and row.ci_high is not None
+        else ""
+    )
 
 
 def panels(rows: Sequence[Row], models: Sequence[str], scorers: Sequence[str]) -> list[Panel]:
@@ -91,8 +113,11 @@ def panels(rows: Sequence[Row], models: Sequence[str], scorers: Sequence[str]) -
     found = {(row.name, row.model): row for row in rows if row.value is not None}
     made = []
     for place, (name, title) in enumerate(titles.items()):
-        dots = [Dot(model, series, row.value, row.ci_low, row.ci_high) for series, model in enumerate(models)
-                if (row := found.get((name, model))) and row.value is not None]
+        dots = [
+            Dot(model, series, row.value, row.ci_low, row.ci_high)
+            for series, model in enumerate(models)
+            if (row := found.get((name, model))) and row.value is not None
+        ]
         if dots:
             told = "; ".join(f"{dot.label} {number(dot.value)}" for dot in dots)
             made.append(Panel(title, dot_chart(f"panel{place}", title, told, dots)))

@@ -35,14 +35,17 @@ BLEU_ORDER = 4
 def measure(dump: CaptionDump, context: Context) -> list[Row]:
     """BLEU-1 to BLEU-4, METEOR, METEOR_image, ROUGE-L, CIDEr and SPICE of a dump with one caption an image."""
     records = one_caption_per_image(dump, context.references)
-    references, captions, note = tokenised({record.image_id: (*context.references[record.image_id], record.caption)
-                                            for record in records})
+    references, captions, note = tokenised(
+        {record.image_id: (*context.references[record.image_id], record.caption) for record in records}
+    )
     rows = []
     for names, scorer in SCORERS.items():
         try:
             estimates = scorer(references, captions, context)
-            rows += [row(name, dump.name, estimate, UNITS.get(name, UNIT), _source(), note)
-                     for name, estimate in zip(names, estimates, strict=True)]
+            rows += [
+                row(name, dump.name, estimate, UNITS.get(name, UNIT), _source(), note)
+                for name, estimate in zip(names, estimates, strict=True)
+            ]
         except java.JavaError as error:
             rows += [unavailable(name, dump.name, UNIT, _source(), str(error), len(records)) for name in names]
     return rows
@@ -65,9 +68,18 @@ def bleu(references: java.Texts, captions: java.Texts, context: Context) -> list
     for key, (caption,) in captions.items():
         scorer += (caption, references[key])
     values, _ = scorer.compute_score(option="closest", verbose=0)
-    statistics = np.array([[*image["correct"], *image["guess"], image["testlen"],
-                            min((abs(length - image["testlen"]), length) for length in image["reflen"])[1]]
-                           for image in scorer.ctest], float)
+    statistics = np.array(
+        [
+            [
+                *image["correct"],
+                *image["guess"],
+                image["testlen"],
+                min((abs(length - image["testlen"]), length) for length in image["reflen"])[1],
+            ]
+            for image in scorer.ctest
+        ],
+        float,
+    )
     return _bootstrap_sums(values, statistics, bleu_of_sums, context.generator("BLEU"), context.draws)
 
 
@@ -133,8 +145,13 @@ SCORERS: dict[tuple[str, ...], Metric] = {
 }
 
 
-def _bootstrap_sums(values: list[float], statistics: np.ndarray, score: Callable[[np.ndarray], np.ndarray],
-                    generator: np.random.Generator, draws: int) -> list[Estimate]:
+def _bootstrap_sums(
+    values: list[float],
+    statistics: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    generator: np.random.Generator,
+    draws: int,
+) -> list[Estimate]:
     """`values` with percentile intervals of `score` over resampled sums of `statistics` (n images, k)."""
     n = len(statistics)
     if n == 1:

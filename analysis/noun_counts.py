@@ -33,15 +33,29 @@ def measure(dump: CaptionDump, context: Context) -> list[Row]:
     quantities = {
         "length": ([len(tokenize(caption)) for caption in captions], "words", "probing_vlp.data.text"),
         "nouns": ([len(words) for words in nouns], "nouns", tagger),
-        "distinct_nouns": ([len(set(words)) for words in nouns], "nouns", tagger)}
-    return [row(name, dump.name, bootstrap_mean(np.array(counts, float), context.generator(name), context.draws),
-                f"{unit}/caption", source) for name, (counts, unit, source) in quantities.items()]
+        "distinct_nouns": ([len(set(words)) for words in nouns], "nouns", tagger),
+    }
+    return [
+        row(
+            name,
+            dump.name,
+            bootstrap_mean(np.array(counts, float), context.generator(name), context.draws),
+            f"{unit}/caption",
+            source,
+        )
+        for name, (counts, unit, source) in quantities.items()
+    ]
 
 
 def tagged(captions: Sequence[str], context: Context) -> list[Tagged]:
     """(word, part of speech) pairs of each caption; tagged once, whichever analyses ask."""
-    tags: list[Tagged] = context.once(("tagged", tuple(captions)), lambda: [
-        tuple((token.text, token.pos_) for token in doc) for doc in context.once("tagger", load_tagger).pipe(captions)])
+    tags: list[Tagged] = context.once(
+        ("tagged", tuple(captions)),
+        lambda: [
+            tuple((token.text, token.pos_) for token in doc)
+            for doc in context.once("tagger", load_tagger).pipe(captions)
+        ],
+    )
     return tags
 
 

@@ -47,29 +47,51 @@ def render(page: Page) -> str:
     main = main_scorer(page.dumps)
     rewards = {dump.name: reward_scorers(dump) for dump in page.dumps}
     scorers = list(dict.fromkeys(name for names in rewards.values() for name in names)) or [main] * bool(main)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-                              loader=PackageLoader("analysis", "templates"))
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, loader=PackageLoader("analysis", "templates")
+    )
     environment.globals["number"] = number
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "photos.js"))
     return environment.get_template("report.html.jinja").render(
-        models=models, question=question(scorers), answers=answers(page.rows, models, rewards, main),
-        minis=mini_scorers(page.dumps), warnings=page.warnings, panels=panels(page.rows, models, scorers),
-        tables=build_tables(page.rows, models), examples=page.examples, rule=page.rule,
+        models=models,
+        question=question(scorers),
+        answers=answers(page.rows, models, rewards, main),
+        minis=mini_scorers(page.dumps),
+        warnings=page.warnings,
+        panels=panels(page.rows, models, scorers),
+        tables=build_tables(page.rows, models),
+        examples=page.examples,
+        rule=page.rule,
         on_request=any(example.photo.url and not example.photo.source for example in page.examples),
         trainings=[_training(place, training, page.rows) for place, training in enumerate(page.trainings)],
         provenance=[(dump.name, list(_pairs(dump.header))) for dump in page.dumps],
-        data=page.data, seed=page.context.seed, draws=page.context.draws, version=__version__,
-        style=Markup(style), script=Markup(script), policy=_policy(script))
+        data=page.data,
+        seed=page.context.seed,
+        draws=page.context.draws,
+        version=__version__,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(script),
+    )
 
 
 def _training(place: int, training: Training, rows: Sequence[Row]) -> tuple[Training, list[Panel], Table]:
     charts = []
     for curve in training.curves:
         if np.ptp(curve.values):
-            told = f"From {number(curve.values[0])} at step {curve.steps[0]} to {number(curve.values[-1])} at step " \
-                   f"{curve.steps[-1]}"
-            chart = line_chart(f"run{place}-{curve.key}", f"{curve.title}, {training.model}", told, curve.steps,
-                               curve.values, place, training.step)
+            told = (
+                f"From {number(curve.values[0])} at step {curve.steps[0]} to {number(curve.values[-1])} at step "
+                f"{curve.steps[-1]}"
+            )
+            chart = line_chart(
+                f"run{place}-{curve.key}",
+                f"{curve.title}, {training.model}",
+                told,
+                curve.steps,
+                curve.values,
+                place,
+                training.step,
+            )
             charts.append(Panel(curve.title, chart))
     return training, charts, curve_table(rows, training.model)
 
@@ -87,5 +109,7 @@ def _policy(script: str) -> str:
     """A content security policy: this script alone may run, and pictures come from the page or from COCO's server."""
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     server = "/".join(COCO_URL.split("/")[:3])
-    return f"default-src 'none'; img-src data: {server}; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; " \
-           "base-uri 'none'; form-action 'none'"
+    return (
+        f"default-src 'none'; img-src data: {server}; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )

@@ -62,7 +62,8 @@ def measure(dump: CaptionDump, context: Context) -> list[Row]:
         perplexity("perplexity", known, predicted, left_out),
         perplexity("perplexity_with_oov", known + unknown, words + 1, language_model.note),
         row("perplexity_caption", dump.name, each, "perplexity", source, "mean over captions; " + left_out),
-        row("oov_words", dump.name, ratio("oov_words", oov, words), "share of words", source)]
+        row("oov_words", dump.name, ratio("oov_words", oov, words), "share of words", source),
+    ]
 
 
 def token_sums(model: Any, captions: Sequence[Sequence[str]]) -> np.ndarray:
@@ -84,14 +85,20 @@ def language_model_of(captions: Sequence[str], cache: Path) -> LanguageModel:
     about = path.with_suffix(".json")
     if not (path.exists() and about.exists()):
         model = estimate(sentences)
-        facts = {"captions": len(sentences), "ngrams": [len(order.prob) for order in model.orders],
-                 "discounts": model.discounts, "fallback": model.fallback}
+        facts = {
+            "captions": len(sentences),
+            "ngrams": [len(order.prob) for order in model.orders],
+            "discounts": model.discounts,
+            "fallback": model.fallback,
+        }
         try:
             atomic_write(about, json.dumps(facts).encode())
             atomic_write(path, "".join(arpa_lines(model)).encode())
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
-            raise UserError(f"{cache}: cannot keep the language model there ({error.strerror}); name another folder in "
-                            "the environment variable PROBING_VLP_CACHE") from None
+            raise UserError(
+                f"{cache}: cannot keep the language model there ({error.strerror}); name another folder in "
+                "the environment variable PROBING_VLP_CACHE"
+            ) from None
     return LanguageModel(load_arpa(path), _note(about))
 
 
@@ -112,11 +119,12 @@ def _note(about: Path) -> str:
         fact = json.loads(read_bytes(about, "description of a language model", "run the same command again"))
         orders = " and ".join(map(str, fact["fallback"]))
         return f"corpus of {fact['captions']:,} captions" + (
-            f", too small for Kneser-Ney discounts: orders {orders} take {FALLBACK}" if orders else "")
+            f", too small for Kneser-Ney discounts: orders {orders} take {FALLBACK}" if orders else ""
+        )
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{about}: damaged; delete it, it is made again") from None
 
 
 def _powers(exponent: Estimate) -> Estimate:
-    value, low, high = (10.0 ** x for x in exponent[:3])
+    value, low, high = (10.0**x for x in exponent[:3])
     return Estimate(value, low, high, exponent.n)

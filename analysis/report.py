@@ -36,8 +36,8 @@ class Report:
     out: Path = Path("report")
     """Folder for index.html, results.csv and results.json."""
     data: str = ""
-    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a Karpathy JSON file, a folder of captions_{train,val,test}.json,
-    or IMAGES_DIR,captions.csv."""
+    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a
+    Karpathy JSON file, a folder of captions_{train,val,test}.json, or IMAGES_DIR,captions.csv."""
     images: Path | None = None
     """Folder with the photographs; thumbnails of the few that are shown go into the page."""
     photos: Policy = "auto"
@@ -69,8 +69,11 @@ def run(config: Report) -> None:
     images = [_image(pick.image_id, dumps, context) for pick in picks]
     photos = find_photos(images, config.photos, config.images)
     trainings = [read_training(dump) for dump in dumps]
-    rows = [*measure(dumps, context, config.skip), *(row for training in trainings for row in curve_rows(training)),
-            *example_rows(dumps, picks, scorer)]
+    rows = [
+        *measure(dumps, context, config.skip),
+        *(row for training in trainings for row in curve_rows(training)),
+        *example_rows(dumps, picks, scorer),
+    ]
     examples = build_examples(dumps, picks, images, photos, context.references, rows)
     page = render(Page(dumps, rows, examples, rule, trainings, config.data, context, warnings(dumps, common)))
     try:
@@ -112,8 +115,10 @@ def read_dumps(paths: Sequence[Path]) -> list[CaptionDump]:
         if not dump.records:
             raise UserError(f"{dump.path}: holds no captions; make the dump again")
     names = Counter(dump.name for dump in dumps)
-    return [replace(dump, name=f"{dump.name} ({_apart(path, resolved)})") if names[dump.name] > 1 else dump
-            for dump, path in zip(dumps, resolved, strict=True)]
+    return [
+        replace(dump, name=f"{dump.name} ({_apart(path, resolved)})") if names[dump.name] > 1 else dump
+        for dump, path in zip(dumps, resolved, strict=True)
+    ]
 
 
 def _apart(path: Path, paths: Sequence[Path]) -> str:
@@ -142,8 +147,10 @@ def warnings(dumps: Sequence[CaptionDump], common: Sequence[int]) -> list[str]:
     if all(len(dump.records) == len(common) for dump in dumps):
         return []
     counts = ", ".join(f"{dump.name} {len(dump.records):,}" for dump in dumps)
-    return [f"The dumps do not describe the same images ({counts}; {len(common):,} in all of them). Means are over "
-            "each dump's own images, differences over the shared ones."]
+    return [
+        f"The dumps do not describe the same images ({counts}; {len(common):,} in all of them). Means are over "
+        "each dump's own images, differences over the shared ones."
+    ]
 
 
 def check_folder(out: Path) -> None:

@@ -87,8 +87,9 @@ def _row(path: Path, number: int, record: Any) -> Row:
     if not isinstance(record, dict) or set(record) != set(FIELDS):
         raise UserError(f"{path}, row {number}: the columns must be {', '.join(FIELDS)}; {REMEDY}")
     try:
-        value, low, high = (None if record[key] in (None, "") else float(record[key])
-                            for key in ("value", "ci_low", "ci_high"))
+        value, low, high = (
+            None if record[key] in (None, "") else float(record[key]) for key in ("value", "ci_low", "ci_high")
+        )
         count = int(record["n"])
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}, row {number}: {error}; {REMEDY}") from None

@@ -66,13 +66,20 @@ def _own_rows(scorer: str, model: str, scores: Mapping[int, float], context: Con
         return [unavailable(name, model, UNIT, SOURCE, f"not scored by {scorer}")]
     values = np.array(list(scores.values()))
     unscored = int(np.isnan(values).sum())
-    mean = row(name, model, bootstrap_mean(values, context.generator(name), context.draws), UNIT, SOURCE,
-               "unavailable: no caption could be scored" if unscored == len(values) else "")
+    mean = row(
+        name,
+        model,
+        bootstrap_mean(values, context.generator(name), context.draws),
+        UNIT,
+        SOURCE,
+        "unavailable: no caption could be scored" if unscored == len(values) else "",
+    )
     return [mean, Row(f"unscored:{scorer}", model, float(unscored), None, None, len(values), "captions", SOURCE)]
 
 
-def _difference(scorer: str, model: str, baseline: str, scores: Mapping[int, float], before: Mapping[int, float],
-                context: Context) -> Row:
+def _difference(
+    scorer: str, model: str, baseline: str, scores: Mapping[int, float], before: Mapping[int, float], context: Context
+) -> Row:
     name = f"score_difference:{scorer}"
     shared = sorted(scores.keys() & before.keys())
     after, first = (np.array([by_image[key] for key in shared]) for by_image in (scores, before))

@@ -8,11 +8,21 @@ from analysis.results import Row
 from analysis.wording import interval, number
 
 METRICS = {f"BLEU-{n}": f"BLEU-{n}" for n in (1, 2, 3, 4)} | {
-    "METEOR": "METEOR", "METEOR_image": "METEOR, mean over images", "ROUGE-L": "ROUGE-L", "CIDEr": "CIDEr",
-    "SPICE": "SPICE"}
-STATISTICS = {"perplexity": "Perplexity under a trigram model", "perplexity_with_oov": "… unknown words counted",
-              "perplexity_caption": "… mean over captions", "oov_words": "Share of words unknown to that model",
-              "length": "Words a caption", "nouns": "Nouns a caption", "distinct_nouns": "Distinct nouns a caption"}
+    "METEOR": "METEOR",
+    "METEOR_image": "METEOR, mean over images",
+    "ROUGE-L": "ROUGE-L",
+    "CIDEr": "CIDEr",
+    "SPICE": "SPICE",
+}
+STATISTICS = {
+    "perplexity": "Perplexity under a trigram model",
+    "perplexity_with_oov": "… unknown words counted",
+    "perplexity_caption": "… mean over captions",
+    "oov_words": "Share of words unknown to that model",
+    "length": "Words a caption",
+    "nouns": "Nouns a caption",
+    "distinct_nouns": "Distinct nouns a caption",
+}
 WHICH = ("first", "lowest", "highest", "last")
 
 
@@ -49,16 +59,27 @@ def build_tables(rows: Sequence[Row], models: Sequence[str]) -> list[Table]:
     """Scores, caption metrics, statistics, unigrams and whatever other measures the rows hold; empty ones left out."""
     names = list(dict.fromkeys(row.name for row in rows if not row.name.startswith(("curve", "example:"))))
     scorers = [name.split(":", 1)[1] for name in names if name.startswith("score:")]
-    scores = {f"{kind}:{scorer}": title.format(scorer) for scorer in scorers for kind, title in
-              (("score", "Mean score by {}"), ("score_difference", f"Change from {models[0]}, same images"),
-               ("unscored", "Captions {} could not score"))}
-    rest = {name: name.replace("_", " ") for name in names
-            if name not in scores | METRICS | STATISTICS and not name.startswith("unigram")}
-    tables = [_table("scores", "Matching scores, raw", scores, rows, models),
-              _table("metrics", "Caption metrics against the human captions", METRICS, rows, models),
-              _table("statistics", "What the captions are like", STATISTICS, rows, models),
-              unigram_table(rows, models),
-              _table("other", "Other measures", rest, rows, models)]
+    scores = {
+        f"{kind}:{scorer}": title.format(scorer)
+        for scorer in scorers
+        for kind, title in (
+            ("score", "Mean score by {}"),
+            ("score_difference", f"Change from {models[0]}, same images"),
+            ("unscored", "Captions {} could not score"),
+        )
+    }
+    rest = {
+        name: name.replace("_", " ")
+        for name in names
+        if name not in scores | METRICS | STATISTICS and not name.startswith("unigram")
+    }
+    tables = [
+        _table("scores", "Matching scores, raw", scores, rows, models),
+        _table("metrics", "Caption metrics against the human captions", METRICS, rows, models),
+        _table("statistics", "What the captions are like", STATISTICS, rows, models),
+        unigram_table(rows, models),
+        _table("other", "Other measures", rest, rows, models),
+    ]
     return [table for table in tables if table.lines]
 
 
@@ -99,8 +120,9 @@ def unigram_table(rows: Iterable[Row], models: Sequence[str]) -> Table:
             span = f" ({interval(100 * (row.ci_low or 0), 100 * (row.ci_high or 0))})" if known else ""
             share = f"{number(100 * row.value)} %{span}"
             ranked.setdefault(int(rank), {})[row.model] = Cell(word, share)
-    lines = tuple(Line(str(rank), tuple(cells.get(model, Cell()) for model in models))
-                  for rank, cells in sorted(ranked.items()))
+    lines = tuple(
+        Line(str(rank), tuple(cells.get(model, Cell()) for model in models)) for rank, cells in sorted(ranked.items())
+    )
     n = f"n = {counts.pop():,} captions" if len(counts) == 1 else ""
     return Table("unigrams", "The most frequent words, with their share of all words", tuple(models), lines, n)
 

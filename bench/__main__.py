@@ -1,6 +1,7 @@
 """`python -m bench --peer FOLDER`: are training, decoding and scoring as much faster than the peer as they should be?
 
-Exit code 0: every ratio reaches its target and every value is the same; 1: something falls short; 2: nothing was measured.
+Exit code 0: every ratio reaches its target and every value is the same; 1: something falls short; 2: nothing was
+measured.
 """
 
 import argparse
@@ -48,7 +49,9 @@ def main() -> int:
     given = _arguments()
     errors = Console(stderr=True)
     if not (Path(given.peer) / "cider" / "pyciderevalcap").is_dir() or not (Path(given.peer) / "captioning").is_dir():
-        errors.print(f"error: {given.peer}: needs captioning/ and cider/pyciderevalcap/; see bench/README.md", soft_wrap=True)
+        errors.print(
+            f"error: {given.peer}: needs captioning/ and cider/pyciderevalcap/; see bench/README.md", soft_wrap=True
+        )
         return 2
     begun = time.perf_counter()
     load = os.getloadavg()
@@ -60,26 +63,45 @@ def main() -> int:
         status.update("checking that both compute the same")
         checks = check_all(ours, peer, *((500, 100, 20) if given.quick else (min(5000, given.images), 1000, 100)))
         comparisons = _measure(ours, peer, [part for part in PARTS if part.name in given.parts], given.rounds, status)
-        lengths = {} if "scst" not in given.parts else {"ours": ours.call("sampled_words"), "peer": peer.call("sampled_words", 64)}
+        lengths = (
+            {}
+            if "scst" not in given.parts
+            else {"ours": ours.call("sampled_words"), "peer": peer.call("sampled_words", 64)}
+        )
     ours.close()
     peer.close()
-    result = {"schema": 1, "environment": _environment(load), "seconds": time.perf_counter() - begun,
-              "settings": {**vars(given), "batches": BATCHES}, "warm_loss": loss, "sampled_words": lengths,
-              "speed": [c.row() for c in comparisons], "equal": [c.row() for c in checks]}
+    result = {
+        "schema": 1,
+        "environment": _environment(load),
+        "seconds": time.perf_counter() - begun,
+        "settings": {**vars(given), "batches": BATCHES},
+        "warm_loss": loss,
+        "sampled_words": lengths,
+        "speed": [c.row() for c in comparisons],
+        "equal": [c.row() for c in checks],
+    }
     if given.out:
         Path(given.out).write_text(json.dumps(result, indent=1) + "\n")
     return _report(result, comparisons, checks)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--peer", required=True, help="work tree of the peer, its cider submodule in it")
     parser.add_argument("--out", help="JSON file for the figures")
     parser.add_argument("--rounds", type=int, help="measurements of each kind (default 7; 2 if quick)")
     parser.add_argument("--warm", type=int, help="untimed cross-entropy steps (default 100; 15 if quick)")
     parser.add_argument("--images", type=int, help="images of the problem (default 10000; 1000 if quick)")
-    parser.add_argument("--parts", nargs="+", default=[part.name for part in PARTS], choices=[part.name for part in PARTS],
-                        metavar="PART", help="what to time: %(choices)s (default all)")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=[part.name for part in PARTS],
+        choices=[part.name for part in PARTS],
+        metavar="PART",
+        help="what to time: %(choices)s (default all)",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="about a minute: does it run?  Its ratios mean little")
     given = parser.parse_args()
@@ -91,7 +113,9 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(ours: Remote, peer: Remote, parts: list[Part], rounds: int, status: Any) -> list[Comparison]:
     """The parts on both sides in turn, `rounds` times and once before that is not counted; who begins changes."""
-    costs: dict[tuple[str, int], dict[str, list[Any]]] = {(p.name, b): {"ours": [], "peer": []} for p in parts for b in p.count}
+    costs: dict[tuple[str, int], dict[str, list[Any]]] = {
+        (p.name, b): {"ours": [], "peer": []} for p in parts for b in p.count
+    }
     sides = {"ours": ours, "peer": peer}
     for turn in range(rounds + 1):
         status.update(f"round {turn} of {rounds}" if turn else "one round that is not counted")
@@ -101,37 +125,86 @@ def _measure(ours: Remote, peer: Remote, parts: list[Part], rounds: int, status:
                     cost = total(sides[side].call(part.name, batch, count if turn else min(count, batch)))
                     if turn:
                         costs[part.name, batch][side].append(cost)
-    return [compare(p.name, b, p.target, costs[p.name, b]["ours"], costs[p.name, b]["peer"]) for p in parts for b in p.count]
+    return [
+        compare(p.name, b, p.target, costs[p.name, b]["ours"], costs[p.name, b]["peer"]) for p in parts for b in p.count
+    ]
 
 
 def _environment(load: tuple[float, float, float]) -> dict[str, Any]:
     import numpy
     import torch
 
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), platform.processor()) if Path("/proc/cpuinfo").exists() else platform.processor()
-    return {"cpu": cpu, "cpus": os.cpu_count(), "threads": 1, "python": platform.python_version(), "torch": torch.__version__,
-            "numpy": numpy.__version__, "load_before": load, "load_after": os.getloadavg()}
+    cpu = (
+        next(
+            (
+                line.split(":")[1].strip()
+                for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")
+            ),
+            platform.processor(),
+        )
+        if Path("/proc/cpuinfo").exists()
+        else platform.processor()
+    )
+    return {
+        "cpu": cpu,
+        "cpus": os.cpu_count(),
+        "threads": 1,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "load_before": load,
+        "load_after": os.getloadavg(),
+    }
 
 
 def _report(result: dict[str, Any], comparisons: list[Comparison], checks: list[Check]) -> int:
     console, environment = Console(), result["environment"]
-    console.print(f"{environment['cpu']}, {environment['cpus']} CPUs, one thread each side, torch {environment['torch']}, float32; "
-                  f"load {environment['load_before'][0]:.1f} before, {environment['load_after'][0]:.1f} after; "
-                  f"{result['seconds']:.0f} s", *(f"words a sample, {side}: {n:.1f}" for side, n in result["sampled_words"].items()),
-                  sep="; ", soft_wrap=True)
-    speed = Table("part", "batch", "ours", "peer", "ratio", "least .. greatest", "wall ratio", "target", "", title="captions a CPU-second")
+    console.print(
+        f"{environment['cpu']}, {environment['cpus']} CPUs, one thread each side, "
+        f"torch {environment['torch']}, float32; "
+        f"load {environment['load_before'][0]:.1f} before, {environment['load_after'][0]:.1f} after; "
+        f"{result['seconds']:.0f} s",
+        *(f"words a sample, {side}: {n:.1f}" for side, n in result["sampled_words"].items()),
+        sep="; ",
+        soft_wrap=True,
+    )
+    speed = Table(
+        "part",
+        "batch",
+        "ours",
+        "peer",
+        "ratio",
+        "least .. greatest",
+        "wall ratio",
+        "target",
+        "",
+        title="captions a CPU-second",
+    )
     for c in comparisons:
-        speed.add_row(c.part, str(c.batch), f"{c.ours.median:.1f}", f"{c.peer.median:.1f}", f"{c.ratio.median:.2f}",
-                      f"{c.ratio.min:.2f} .. {c.ratio.max:.2f} (n {c.ratio.n})", f"{c.wall_ratio.median:.2f}", f"{c.target:g}" if c.target else "",
-                      "" if not c.target else "ok" if c.reached else "SHORT")
+        speed.add_row(
+            c.part,
+            str(c.batch),
+            f"{c.ours.median:.1f}",
+            f"{c.peer.median:.1f}",
+            f"{c.ratio.median:.2f}",
+            f"{c.ratio.min:.2f} .. {c.ratio.max:.2f} (n {c.ratio.n})",
+            f"{c.wall_ratio.median:.2f}",
+            f"{c.target:g}" if c.target else "",
+            "" if not c.target else "ok" if c.reached else "SHORT",
+        )
     same = Table("the same", "greatest difference", "limit", "of what", "")
     for check in checks:
         same.add_row(check.name, f"{check.error:.1e}", f"{check.limit:g}", check.note, "ok" if check.passed else "NO")
     console.print(speed, same)
-    short = [f"{c.part} at batch {c.batch} is {c.ratio.median:.2f} times the peer, not {c.target:g}"
-             for c in comparisons if c.target and not c.reached]
-    short += [f"{check.name}: differs by {check.error:.2e}, more than {check.limit:g}" for check in checks if not check.passed]
+    short = [
+        f"{c.part} at batch {c.batch} is {c.ratio.median:.2f} times the peer, not {c.target:g}"
+        for c in comparisons
+        if c.target and not c.reached
+    ]
+    short += [
+        f"{check.name}: differs by {check.error:.2e}, more than {check.limit:g}" for check in checks if not check.passed
+    ]
     for line in short:
         print(f"falls short: {line}", file=sys.stderr)
     return 1 if short else 0

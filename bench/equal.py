@@ -32,29 +32,46 @@ class Check:
 
 def check_all(ours: Remote, peer: Remote, captions: int, greedy_images: int, beam_images: int) -> list[Check]:
     """All five, in turn."""
-    return [_loss(ours, peer), *_greedy(ours, peer, greedy_images), *_beam(ours, peer, beam_images), _cider(ours, peer, captions),
-            _gradient(ours, peer)]
+    return [
+        _loss(ours, peer),
+        *_greedy(ours, peer, greedy_images),
+        *_beam(ours, peer, beam_images),
+        _cider(ours, peer, captions),
+        _gradient(ours, peer),
+    ]
 
 
 def _loss(ours: Remote, peer: Remote, batch: int = 64) -> Check:
     a, b = ours.call("ce_loss", batch), peer.call("ce_loss", batch)
-    return Check("cross-entropy without dropout", abs(a - b) / abs(b), 1e-5, f"relative; {a:.6f} and {b:.6f} nats a token")
+    return Check(
+        "cross-entropy without dropout", abs(a - b) / abs(b), 1e-5, f"relative; {a:.6f} and {b:.6f} nats a token"
+    )
 
 
 def _greedy(ours: Remote, peer: Remote, images: int) -> list[Check]:
-    (a, a_logprob), (b, b_logprob) = ours.call("captions", images, "greedy", 64), peer.call("captions", images, "greedy", 64)
+    (a, a_logprob), (b, b_logprob) = (
+        ours.call("captions", images, "greedy", 64),
+        peer.call("captions", images, "greedy", 64),
+    )
     other = np.flatnonzero((a != b).any(1))
     gaps = [abs(peer.call("gap", int(i), a[i])) for i in other]
-    return [Check("greedy captions", max(gaps, default=0.0), TIE, _share(images, len(other), "where two words tie")),
-            _logprobs("greedy log-probabilities", a_logprob, b_logprob, other)]
+    return [
+        Check("greedy captions", max(gaps, default=0.0), TIE, _share(images, len(other), "where two words tie")),
+        _logprobs("greedy log-probabilities", a_logprob, b_logprob, other),
+    ]
 
 
 def _beam(ours: Remote, peer: Remote, images: int) -> list[Check]:
-    (a, a_logprob), (b, b_logprob) = ours.call("captions", images, "beam", 10), peer.call("captions", images, "beam", 10)
+    (a, a_logprob), (b, b_logprob) = (
+        ours.call("captions", images, "beam", 10),
+        peer.call("captions", images, "beam", 10),
+    )
     other = np.flatnonzero((a != b).any(1))
     gap = float(np.abs(a_logprob - b_logprob)[other].max(initial=0))
-    return [Check("beam-5 captions", gap, TIE, _share(images, len(other), "of the same likelihood")),
-            _logprobs("beam-5 log-probabilities", a_logprob, b_logprob, other)]
+    return [
+        Check("beam-5 captions", gap, TIE, _share(images, len(other), "of the same likelihood")),
+        _logprobs("beam-5 log-probabilities", a_logprob, b_logprob, other),
+    ]
 
 
 def _share(images: int, other: int, how: str) -> str:
@@ -76,4 +93,6 @@ def _gradient(ours: Remote, peer: Remote, batch: int = 10) -> Check:
     mine = ours.call("policy_gradient", words, advantage, batch)
     errors = {name: float(np.linalg.norm(mine[name] - g) / np.linalg.norm(g)) for name, g in theirs.items()}
     worst = max(errors, key=lambda name: errors[name])
-    return Check("self-critical gradient", errors[worst], 1e-4, f"relative norm, worst of {len(errors)} tensors ({worst})")
+    return Check(
+        "self-critical gradient", errors[worst], 1e-4, f"relative norm, worst of {len(errors)} tensors ({worst})"
+    )

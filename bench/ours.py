@@ -1,4 +1,5 @@
-"""This project's side: the steps that `train.py ce` and `train.py scst` run, with run folder, feature store, log and TensorBoard."""
+"""This project's side: the steps that `train.py ce` and `train.py scst` run, with run folder, feature store, log and
+TensorBoard."""
 
 import tempfile
 from collections import Counter
@@ -64,7 +65,8 @@ class Ours:
         return self._timed("scst", batch, steps)
 
     def greedy(self, batch: int, images: int) -> list[Cost]:
-        """Greedy captions, as validation and the baseline of self-critical training make them; the cost of each batch."""
+        """Greedy captions, as validation and the baseline of self-critical training make them; the cost of each
+        batch."""
         costs: list[Cost] = []
         stepper = make_stepper(self.model, DECODING["greedy"])
         for start in range(0, images, batch):
@@ -134,16 +136,30 @@ class Ours:
     def _supervised(self, name: str, batches: tuple[int, ...], dropout: float = 0.5) -> Trainer:
         configs = [CEConfig(run=str(self.folder / name), batch_size=batch, seed=self.seed) for batch in batches]
         session = self._session(name, configs[0], self._captioner(dropout))
-        return Trainer(session, {config.batch_size: Supervised(config, session, self.source, self.images, self.vocabulary)
-                                 for config in configs})
+        return Trainer(
+            session,
+            {
+                config.batch_size: Supervised(config, session, self.source, self.images, self.vocabulary)
+                for config in configs
+            },
+        )
 
     def _self_critical(self, name: str, batches: tuple[int, ...]) -> Trainer:
-        configs = [SCSTConfig(run=str(self.folder / name), scorers={"cider": 1.0}, batch_size=batch, seed=self.seed)
-                   for batch in batches]
+        configs = [
+            SCSTConfig(run=str(self.folder / name), scorers={"cider": 1.0}, batch_size=batch, seed=self.seed)
+            for batch in batches
+        ]
         session = self._session(name, configs[0], self._captioner().eval())
         reference = self._captioner().eval()
-        return Trainer(session, {config.batch_size: SelfCritical(config, session, self.source, self.images, self.vocabulary,
-                                                                 self.reward, reference) for config in configs})
+        return Trainer(
+            session,
+            {
+                config.batch_size: SelfCritical(
+                    config, session, self.source, self.images, self.vocabulary, self.reward, reference
+                )
+                for config in configs
+            },
+        )
 
     def _timed(self, part: str, batch: int, steps: int) -> list[Cost]:
         """Steps as `train_to_end` makes them, with their line in the log."""
@@ -163,10 +179,14 @@ class Ours:
         ids = list(range(images))
         stepper = make_stepper(self.model, DECODING[method])
         for start in range(0, images, batch):
-            chunk = ids[start:start + batch]
+            chunk = ids[start : start + batch]
             with clock(len(chunk), costs):
                 parts.append(decode(self.model, self._features(chunk), DECODING[method], stepper=stepper))
-        return costs, np.concatenate([p.words.numpy() for p in parts]), np.concatenate([p.logprob.numpy() for p in parts])
+        return (
+            costs,
+            np.concatenate([p.words.numpy() for p in parts]),
+            np.concatenate([p.logprob.numpy() for p in parts]),
+        )
 
     def _features(self, ids: list[int]) -> torch.Tensor:
         assert self.source.store is not None

@@ -1,7 +1,7 @@
 """The peer, ruotianluo/self-critical.pytorch, imported from a folder as it stands; nothing in it is written or patched.
 
-Its training script wants CUDA, so the calls of a step are made here: those of its LossWrapper and, around them, those of its
-training loop.  Its working FC captioner is "newfc".
+Its training script wants CUDA, so the calls of a step are made here: those of its LossWrapper and, around them,
+those of its training loop.  Its working FC captioner is "newfc".
 """
 
 import contextlib
@@ -22,14 +22,21 @@ from bench.problem import FEATURES, MAX_DECODED, MAX_WORDS, REFERENCES, UNKNOWN,
 from bench.timing import Cost, clock
 from probing_vlp.data.batches import ImageStream
 
-WEIGHTS = {"fc_embed": "image", "embed": "word", "_core.i2h": "input_gates", "_core.h2h": "recurrent_gates", "logit": "output"}
+WEIGHTS = {
+    "fc_embed": "image",
+    "embed": "word",
+    "_core.i2h": "input_gates",
+    "_core.h2h": "recurrent_gates",
+    "logit": "output",
+}
 """The peer's layers by their names in our captioner."""
 GREEDY = {"sample_method": "greedy", "beam_size": 1, "sample_n": 1}
 BEAM = {"sample_method": "greedy", "beam_size": 5, "sample_n": 1, "suppress_UNK": 1}
 
 
 class Peer:
-    """Three copies of one captioner: `model` stays as the warm-up left it, the two others are trained by timed steps."""
+    """Three copies of one captioner: `model` stays as the warm-up left it, the two others are trained by timed
+    steps."""
 
     def __init__(self, folder: str, images: int, seed: int) -> None:
         self.problem, self.seed = make_problem(images, seed), seed
@@ -116,7 +123,9 @@ class Peer:
         """Samples (N, 20), made-up advantages (N,) and the gradient of the peer's loss for them, without dropout."""
         model = self.model.eval()
         fc, att, *_ = self._batch(batch, 1)
-        words, logprob = model(fc, att, None, mode="sample", opt={"sample_method": "sample", "beam_size": 1, "sample_n": REFERENCES})
+        words, logprob = model(
+            fc, att, None, mode="sample", opt={"sample_method": "sample", "beam_size": 1, "sample_n": REFERENCES}
+        )
         advantage = np.random.default_rng(self.seed).standard_normal(len(words)).astype(np.float32)
         reward = torch.from_numpy(advantage)[:, None].expand(words.shape)
         model.zero_grad()
@@ -129,15 +138,21 @@ class Peer:
     def sampled_words(self, images: int) -> float:
         """Mean words of a sample from the model that the self-critical steps trained."""
         words, _ = self.trained["scst"][0].model.train()(
-            self._features(range(images)), torch.zeros(images, 0, 0), None, mode="sample",
-            opt={"sample_method": "sample", "beam_size": 1, "sample_n": REFERENCES})
+            self._features(range(images)),
+            torch.zeros(images, 0, 0),
+            None,
+            mode="sample",
+            opt={"sample_method": "sample", "beam_size": 1, "sample_n": REFERENCES},
+        )
         return float((words > 0).sum(1).float().mean())
 
     def _trainable(self) -> tuple[Any, torch.optim.Optimizer]:
         model = self.modules.models.setup(self.options)
         model.load_state_dict(self.model.state_dict())
-        return (self.modules.LossWrapper(model.train(), self.options),
-                torch.optim.Adam(model.parameters(), lr=5e-4, betas=(0.9, 0.999), eps=1e-8))
+        return (
+            self.modules.LossWrapper(model.train(), self.options),
+            torch.optim.Adam(model.parameters(), lr=5e-4, betas=(0.9, 0.999), eps=1e-8),
+        )
 
     def _timed(self, part: str, batch: int, steps: int, learning_rate: float) -> list[Cost]:
         wrapper, optimizer = self.trained[part]
@@ -149,8 +164,14 @@ class Peer:
                 self._step(wrapper, optimizer, given, learning_rate, part == "scst")
         return costs
 
-    def _step(self, wrapper: Any, optimizer: torch.optim.Optimizer, given: Sequence[Any], learning_rate: float,
-              self_critical: bool) -> float:
+    def _step(
+        self,
+        wrapper: Any,
+        optimizer: torch.optim.Optimizer,
+        given: Sequence[Any],
+        learning_rate: float,
+        self_critical: bool,
+    ) -> float:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         optimizer.zero_grad()
@@ -166,8 +187,15 @@ class Peer:
         """What LossWrapper takes: features, no regions, labels, masks, no region masks, references and their order."""
         rows = ImageStream(len(self.problem), batch, self.seed).rows(step)
         references = [self.problem.labels[row] for row in rows]
-        return (self._features(rows), torch.zeros(batch, 0, 0), torch.from_numpy(self.labels[rows]), torch.from_numpy(self.masks[rows]),
-                None, references, torch.arange(batch))
+        return (
+            self._features(rows),
+            torch.zeros(batch, 0, 0),
+            torch.from_numpy(self.labels[rows]),
+            torch.from_numpy(self.masks[rows]),
+            None,
+            references,
+            torch.arange(batch),
+        )
 
     def _features(self, rows: Sequence[int] | range | np.ndarray) -> Tensor:
         return torch.from_numpy(self.problem.features[np.asarray(rows)])
@@ -183,12 +211,18 @@ class Peer:
             with clock(len(rows), costs):
                 out, logprob = model(features, torch.zeros(len(rows), 0, 0), None, mode="sample", opt=dict(options))
             words.append(out.numpy())
-            totals += [beams[0]["p"] for beams in model.done_beams] if options["beam_size"] > 1 else _chosen(logprob, out).tolist()
+            totals += (
+                [beams[0]["p"] for beams in model.done_beams]
+                if options["beam_size"] > 1
+                else _chosen(logprob, out).tolist()
+            )
         return costs, np.concatenate(words), np.array(totals)
 
     def _cider_input(self, captions: int) -> tuple[dict[int, list[str]], list[dict[str, Any]]]:
         references = {i: [_as_string(row) for row in self.problem.labels[i]] for i in range(captions)}
-        return references, [{"image_id": i, "caption": [_as_string(self.problem.candidates[i])]} for i in range(captions)]
+        return references, [
+            {"image_id": i, "caption": [_as_string(self.problem.candidates[i])]} for i in range(captions)
+        ]
 
     @staticmethod
     def _ours(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, np.ndarray]:
@@ -214,20 +248,45 @@ def _import(folder: str) -> SimpleNamespace:
 def _options() -> SimpleNamespace:
     vocabulary = {**{str(i): f"w{i}" for i in range(1, UNKNOWN)}, str(UNKNOWN): "UNK"}
     return SimpleNamespace(
-        caption_model="newfc", vocab_size=UNKNOWN, vocab=vocabulary, rnn_type="lstm", rnn_size=512, num_layers=1,
-        input_encoding_size=512, att_hid_size=512, fc_feat_size=FEATURES, att_feat_size=2048, drop_prob_lm=0.5,
-        seq_length=MAX_WORDS, max_length=MAX_DECODED, use_bn=0, logit_layers=1, label_smoothing=0, use_ppo=0,
-        structure_loss_type="new_self_critical", structure_loss_weight=1, struc_use_logsoftmax=False,
-        entropy_reward_weight=0, self_cider_reward_weight=0, cider_reward_weight=1, bleu_reward_weight=0,
-        train_sample_n=REFERENCES, train_sample_method="sample", train_beam_size=1, sc_sample_method="greedy", sc_beam_size=1)
+        caption_model="newfc",
+        vocab_size=UNKNOWN,
+        vocab=vocabulary,
+        rnn_type="lstm",
+        rnn_size=512,
+        num_layers=1,
+        input_encoding_size=512,
+        att_hid_size=512,
+        fc_feat_size=FEATURES,
+        att_feat_size=2048,
+        drop_prob_lm=0.5,
+        seq_length=MAX_WORDS,
+        max_length=MAX_DECODED,
+        use_bn=0,
+        logit_layers=1,
+        label_smoothing=0,
+        use_ppo=0,
+        structure_loss_type="new_self_critical",
+        structure_loss_weight=1,
+        struc_use_logsoftmax=False,
+        entropy_reward_weight=0,
+        self_cider_reward_weight=0,
+        cider_reward_weight=1,
+        bleu_reward_weight=0,
+        train_sample_n=REFERENCES,
+        train_sample_method="sample",
+        train_beam_size=1,
+        sc_sample_method="greedy",
+        sc_beam_size=1,
+    )
 
 
 def _cider(modules: SimpleNamespace, problem: Problem) -> Any:
-    """Its scorer with the document frequencies of all references; it reads them from data/NAME.p under the current folder."""
+    """Its scorer with the document frequencies of all references; it reads them from data/NAME.p under the current
+    folder."""
     frequency: Counter[tuple[str, ...]] = Counter()
     for group in problem.labels:
         tokens = [_as_string(row).split() for row in group]
-        frequency.update({tuple(t[i:i + n]) for t in tokens for n in range(1, 5) for i in range(len(t) - n + 1)})
+        frequency.update({tuple(t[i : i + n]) for t in tokens for n in range(1, 5) for i in range(len(t) - n + 1)})
     back = os.getcwd()
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(os.path.join(folder, "data"))

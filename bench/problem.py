@@ -1,7 +1,8 @@
-"""A synthetic captioning problem in the shape of COCO: scenes, image features, references, and one more caption an image.
+"""A synthetic captioning problem in the shape of COCO: scenes, image features, references, and one more caption an
+image.
 
-A scene is a value for each slot of a small grammar; words are Zipf-distributed, the features are noisy sums of what is in the
-scene, so that a captioner can learn them.  Everything follows from the number of images and the seed.
+A scene is a value for each slot of a small grammar; words are Zipf-distributed, the features are noisy sums of what
+is in the scene, so that a captioner can learn them.  Everything follows from the number of images and the seed.
 """
 
 from dataclasses import dataclass
@@ -21,20 +22,25 @@ SYNONYMS = 2
 
 SLOTS = {"ADJ": 60, "NOUN": 400, "VERB": 120, "PREP": 12, "ADJ2": 60, "NOUN2": 400, "PLACE": 80, "NUM": 6}
 """Values of each slot; NOUN2 has the words of NOUN, ADJ2 those of ADJ."""
-TEMPLATES = [line.split() for line in (
-    "a ADJ NOUN VERB PREP a NOUN2",
-    "a NOUN VERB PREP a ADJ2 NOUN2",
-    "NUM NOUN that is VERB PREP the NOUN2 in the PLACE",
-    "the ADJ NOUN is VERB PREP a ADJ2 NOUN2 at a PLACE",
-    "there is a ADJ NOUN VERB near a NOUN2",
-    "a NOUN is VERB in the PLACE with a ADJ2 NOUN2 beside it",
-    "a picture of a ADJ NOUN and a NOUN2 in a PLACE",
-    "an image of NUM NOUN VERB PREP the ADJ2 NOUN2 by the PLACE today")]
+TEMPLATES = [
+    line.split()
+    for line in (
+        "a ADJ NOUN VERB PREP a NOUN2",
+        "a NOUN VERB PREP a ADJ2 NOUN2",
+        "NUM NOUN that is VERB PREP the NOUN2 in the PLACE",
+        "the ADJ NOUN is VERB PREP a ADJ2 NOUN2 at a PLACE",
+        "there is a ADJ NOUN VERB near a NOUN2",
+        "a NOUN is VERB in the PLACE with a ADJ2 NOUN2 beside it",
+        "a picture of a ADJ NOUN and a NOUN2 in a PLACE",
+        "an image of NUM NOUN VERB PREP the ADJ2 NOUN2 by the PLACE today",
+    )
+]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """n images: features (n, 2048) float32; labels (n, 5, 16) int64, zero-padded word ids; candidates: n captions to score."""
+    """n images: features (n, 2048) float32; labels (n, 5, 16) int64, zero-padded word ids; candidates: n captions to
+    score."""
 
     features: np.ndarray
     labels: np.ndarray
@@ -55,15 +61,17 @@ def make_problem(images: int = 10_000, seed: int = 0) -> Problem:
     np.maximum(features, 0, out=features)  # pooled features of a network are not negative
 
     def sentence(image: int) -> list[int]:
-        return [fixed[w] if w in fixed else int(slots[w][scene[w][image], int(rng.random() < 0.3)])
-                for w in TEMPLATES[rng.integers(len(TEMPLATES))]]
+        return [
+            fixed[w] if w in fixed else int(slots[w][scene[w][image], int(rng.random() < 0.3)])
+            for w in TEMPLATES[rng.integers(len(TEMPLATES))]
+        ]
 
     labels = np.zeros((images, REFERENCES, MAX_WORDS), np.int64)
     candidates = []
     for image in range(images):
         for row in labels[image]:
             words = sentence(image)
-            row[:len(words)] = words
+            row[: len(words)] = words
         candidates.append(tuple(sentence(image)))
     return Problem(features, labels, tuple(candidates))
 
@@ -75,7 +83,7 @@ def _lexicon(rng: np.random.Generator) -> tuple[dict[str, int], dict[str, np.nda
     ids = rng.permutation(np.arange(1, UNKNOWN))
     at, slots = len(fixed), {}
     for slot in own:
-        slots[slot] = ids[at:at + SYNONYMS * SLOTS[slot]].reshape(-1, SYNONYMS)
+        slots[slot] = ids[at : at + SYNONYMS * SLOTS[slot]].reshape(-1, SYNONYMS)
         at += SYNONYMS * SLOTS[slot]
     return {word: int(ids[i]) for i, word in enumerate(fixed)}, {slot: slots[slot.rstrip("2")] for slot in SLOTS}
 
@@ -98,8 +106,12 @@ def sentence_text(ids: np.ndarray | tuple[int, ...]) -> str:
 def caption_data(problem: Problem) -> CaptionData:
     """The problem as a data set: image i has the id i and is for training."""
     captions = {i: tuple(sentence_text(row) for row in rows) for i, rows in enumerate(problem.labels.tolist())}
-    return CaptionData(tuple(Image(i, f"{i}.jpg", "train") for i in captions), captions,
-                       {i: tuple(tuple(text.split()) for text in texts) for i, texts in captions.items()}, "synthetic")
+    return CaptionData(
+        tuple(Image(i, f"{i}.jpg", "train") for i in captions),
+        captions,
+        {i: tuple(tuple(text.split()) for text in texts) for i, texts in captions.items()},
+        "synthetic",
+    )
 
 
 def write_features(problem: Problem, folder: Path) -> FeatureStore:

@@ -24,13 +24,16 @@ class Checkpoint:
 
     def group(self, name: str) -> dict[str, torch.Tensor]:
         """The tensors of one group, its prefix taken off."""
-        return {key[len(name) + 1:]: value for key, value in self.tensors.items() if key.startswith(name + ".")}
+        return {key[len(name) + 1 :]: value for key, value in self.tensors.items() if key.startswith(name + ".")}
 
     @staticmethod
     def flatten(**groups: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """State dicts by group name to one flat dict of contiguous CPU tensors."""
-        return {f"{group}.{key}": value.detach().cpu().contiguous()
-                for group, state in groups.items() for key, value in state.items()}
+        return {
+            f"{group}.{key}": value.detach().cpu().contiguous()
+            for group, state in groups.items()
+            for key, value in state.items()
+        }
 
     def save(self, path: Path) -> None:
         """Write aside, flush, rename."""

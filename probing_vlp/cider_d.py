@@ -31,8 +31,11 @@ class CiderD:
     Document frequencies count the images of `corpus`, which is the references themselves unless given.
     """
 
-    def __init__(self, references: Mapping[int, Sequence[Sequence[int]]],
-                 corpus: Mapping[int, Sequence[Sequence[int]]] | None = None) -> None:
+    def __init__(
+        self,
+        references: Mapping[int, Sequence[Sequence[int]]],
+        corpus: Mapping[int, Sequence[Sequence[int]]] | None = None,
+    ) -> None:
         for image_id, captions in references.items():
             if len(captions) == 0:
                 raise UserError(f"image {image_id} has no reference captions; CIDEr-D needs one at least")
@@ -44,10 +47,16 @@ class CiderD:
         words, lengths = _flatten(chain.from_iterable(groups), int(sizes.sum()))
         starts = np.cumsum(sizes) - sizes
         within = np.arange(len(lengths)) - np.repeat(starts, sizes)
-        self._sizes = sizes[:len(references)]  # references of an image
-        self._bigrams = np.maximum(lengths[:self._sizes.sum()] - 1, 0)
-        layout = _Layout(np.repeat(np.arange(len(groups)), sizes), within, starts[:len(references)],
-                         int(self._sizes.sum()), len(groups), 0 if corpus is None else len(references))
+        self._sizes = sizes[: len(references)]  # references of an image
+        self._bigrams = np.maximum(lengths[: self._sizes.sum()] - 1, 0)
+        layout = _Layout(
+            np.repeat(np.arange(len(groups)), sizes),
+            within,
+            starts[: len(references)],
+            int(self._sizes.sum()),
+            len(groups),
+            0 if corpus is None else len(references),
+        )
         self._orders: list[_Order] = []
 
         def build(order: int, caption: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -58,20 +67,22 @@ class CiderD:
         for _ in _ngrams(words, lengths, build):
             pass
 
-    def score(self, image_ids: Sequence[int] | np.ndarray,
-              candidates: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+    def score(
+        self, image_ids: Sequence[int] | np.ndarray, candidates: Sequence[Sequence[int]] | np.ndarray
+    ) -> np.ndarray:
         """(B,) float64: candidate i against the references of image_ids[i].
 
         A (B, T) integer array counts each row up to and including its first 0, the end of the sentence.
         """
-        words, lengths = _rows_to_zero(candidates) if isinstance(candidates, np.ndarray) \
-            else _flatten(candidates, len(candidates))
+        words, lengths = (
+            _rows_to_zero(candidates) if isinstance(candidates, np.ndarray) else _flatten(candidates, len(candidates))
+        )
         if len(image_ids) != len(lengths):
             raise ValueError(f"{len(image_ids)} images for {len(lengths)} candidates")
         image = self._image_rows(image_ids)
         bigrams = np.maximum(lengths - 1, 0)
         longest = max(bigrams.max(initial=0), self._bigrams.max(initial=0))
-        penalty = np.exp(-np.arange(longest + 1) ** 2 / (2 * SIGMA ** 2))
+        penalty = np.exp(-(np.arange(longest + 1) ** 2) / (2 * SIGMA**2))
         total = np.zeros(len(lengths))
         for order, caption, ids in _ngrams(words, lengths, lambda order, _, keys: self._orders[order].ids(keys)):
             rows, references, terms = self._orders[order].shared_terms(caption, ids, image)
@@ -90,18 +101,28 @@ class CiderD:
 class WordCiderD:
     """CIDEr-D over captions given as words; `end` adds the end of the sentence to candidates and references."""
 
-    def __init__(self, references: Mapping[int, Sequence[Sequence[str]]],
-                 corpus: Mapping[int, Sequence[Sequence[str]]] | None = None, end: bool = True) -> None:
+    def __init__(
+        self,
+        references: Mapping[int, Sequence[Sequence[str]]],
+        corpus: Mapping[int, Sequence[Sequence[str]]] | None = None,
+        end: bool = True,
+    ) -> None:
         parts = [part for part in (references, corpus) if part is not None]
-        words = dict.fromkeys(word for part in parts for captions in part.values() for caption in captions
-                              for word in caption)
+        words = dict.fromkeys(
+            word for part in parts for captions in part.values() for caption in captions for word in caption
+        )
         self._ids = {word: i for i, word in enumerate(words, 1)}
         self._end = [0] if end else []
-        self._ciderd = CiderD(*({i: self._encode(captions, self._ids) for i, captions in part.items()}
-                                for part in parts))
+        self._ciderd = CiderD(
+            *({i: self._encode(captions, self._ids) for i, captions in part.items()} for part in parts)
+        )
 
-    def score(self, image_ids: Sequence[int] | np.ndarray, candidates: Sequence[Sequence[str]],
-              ended: Sequence[bool] | None = None) -> np.ndarray:
+    def score(
+        self,
+        image_ids: Sequence[int] | np.ndarray,
+        candidates: Sequence[Sequence[str]],
+        ended: Sequence[bool] | None = None,
+    ) -> np.ndarray:
         """(B,) float64; a word that no reference has counts as a word like any other, of document frequency one.
 
         `ended[i]` is False for a candidate that was cut off, which then gets no end; all of them ended unless given.
@@ -111,8 +132,9 @@ class WordCiderD:
         ids = {**self._ids, **{word: i for i, word in enumerate(new, len(self._ids) + 1)}} if new else self._ids
         return self._ciderd.score(image_ids, self._encode(candidates, ids, ended))
 
-    def _encode(self, captions: Sequence[Sequence[str]], ids: Mapping[str, int],
-                ended: Iterable[bool] | None = None) -> list[list[int]]:
+    def _encode(
+        self, captions: Sequence[Sequence[str]], ids: Mapping[str, int], ended: Iterable[bool] | None = None
+    ) -> list[list[int]]:
         ends = repeat(self._end, len(captions)) if ended is None else (self._end if done else [] for done in ended)
         return [[*map(ids.__getitem__, caption), *end] for caption, end in zip(captions, ends, strict=True)]
 
@@ -169,8 +191,9 @@ class _Order:
         ids = np.where(self._keys[at] == values, at, self._size + np.arange(len(values)))
         return ids[inverse]
 
-    def shared_terms(self, caption: np.ndarray, ids: np.ndarray,
-                     image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def shared_terms(
+        self, caption: np.ndarray, ids: np.ndarray, image: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """For each n-gram that a candidate shares with a reference: candidate, reference, term of their cosine."""
         pairs, counts = np.unique(caption << LOW | ids, return_counts=True)
         rows, grams = pairs >> LOW, pairs & (1 << LOW) - 1
@@ -203,7 +226,7 @@ def _ngrams(words: np.ndarray, lengths: np.ndarray, intern: Intern) -> Iterator[
 
 def _inverse_norms(owner: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
     """(count,): one over the Euclidean norm of each owner's weights, zero where the norm is zero."""
-    norms = np.sqrt(np.bincount(owner, weights ** 2, minlength=count))
+    norms = np.sqrt(np.bincount(owner, weights**2, minlength=count))
     return np.divide(1, norms, out=np.zeros(count), where=norms > 0)
 
 

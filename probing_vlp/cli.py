@@ -41,10 +41,13 @@ def main(program: str, description: str, commands: Mapping[str, Command], argv: 
         commands[name].run(commands[name].config(**options))
 
 
-def build_parser(program: str, description: str,
-                 commands: Mapping[str, Command]) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+def build_parser(
+    program: str, description: str, commands: Mapping[str, Command]
+) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """The parser of a program, and the parser of each of its sub-commands."""
-    parser = ArgumentParser(prog=program, description=description, version=__version__, exit_on_error=False, allow_abbrev=False)
+    parser = ArgumentParser(
+        prog=program, description=description, version=__version__, exit_on_error=False, allow_abbrev=False
+    )
     group = parser.add_subcommands(dest="command", required=True)
     subparsers = {}
     for name, command in commands.items():
@@ -72,5 +75,8 @@ def _explain(message: str, subparsers: Mapping[str, ArgumentParser], argv: Seque
     chosen = [sub for name, sub in subparsers.items() if name in argv[:1]] or subparsers.values()
     known = {option.removeprefix("--") for sub in chosen for action in sub._actions for option in action.option_strings}
     near = [f"--{option}" for option in difflib.get_close_matches(unknown[1], known, n=3, cutoff=0.6)]
-    return (f"{'' if typed else f'{files}: '}unknown option {'--' if typed else ''}{unknown[1]}; "
-            + (f"did you mean {' or '.join(near)}? " if near else "") + "see --help")
+    return (
+        f"{'' if typed else f'{files}: '}unknown option {'--' if typed else ''}{unknown[1]}; "
+        + (f"did you mean {' or '.join(near)}? " if near else "")
+        + "see --help"
+    )

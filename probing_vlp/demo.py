@@ -1,7 +1,7 @@
 """`probe.py demo`: the whole story on the embedded data, each chapter the command that a user would type.
 
-CE training, self-critical training towards mini-clip, dumps of both, and the report that compares them.  Run again after an
-interruption, it goes on where it was.
+CE training, self-critical training towards mini-clip, dumps of both, and the report that compares them.  Run again
+after an interruption, it goes on where it was.
 """
 
 import shlex
@@ -31,13 +31,35 @@ def chapters(config: DemoConfig) -> list[tuple[str, list[str]]]:
     ce, scst, report = (str(out / name) for name in ("ce", "scst-mini-clip", "report"))
     scorers = "[mini-clip, cider]"
     return [
-        ("train a captioner by cross-entropy", ["train.py", "ce", "--config", "configs/demo-ce.yaml", "--run", ce, "--resume"]),
-        ("train it on towards the score of mini-clip",
-         ["train.py", "scst", "--config", "configs/demo-scst.yaml", "--run", scst, "--init", ce, "--resume"]),
-        ("describe the test photographs with the first", ["probe.py", "dump", "--run", ce, "--scorers", scorers, "--name", "CE"]),
-        ("describe them with the second", ["probe.py", "dump", "--run", scst, "--scorers", scorers, "--name", "SCST mini-clip"]),
-        ("compare", ["-m", "analysis", "report", f"{ce}/dumps/test.jsonl", f"{scst}/dumps/test.jsonl", "--out", report,
-                     *(["--images", config.images] if config.images else [])]),
+        (
+            "train a captioner by cross-entropy",
+            ["train.py", "ce", "--config", "configs/demo-ce.yaml", "--run", ce, "--resume"],
+        ),
+        (
+            "train it on towards the score of mini-clip",
+            ["train.py", "scst", "--config", "configs/demo-scst.yaml", "--run", scst, "--init", ce, "--resume"],
+        ),
+        (
+            "describe the test photographs with the first",
+            ["probe.py", "dump", "--run", ce, "--scorers", scorers, "--name", "CE"],
+        ),
+        (
+            "describe them with the second",
+            ["probe.py", "dump", "--run", scst, "--scorers", scorers, "--name", "SCST mini-clip"],
+        ),
+        (
+            "compare",
+            [
+                "-m",
+                "analysis",
+                "report",
+                f"{ce}/dumps/test.jsonl",
+                f"{scst}/dumps/test.jsonl",
+                "--out",
+                report,
+                *(["--images", config.images] if config.images else []),
+            ],
+        ),
     ]
 
 
@@ -51,6 +73,9 @@ def run(config: DemoConfig) -> None:
         done = subprocess.run([sys.executable, *command], cwd=ROOT)
         if done.returncode:
             raise SystemExit(done.returncode)
-    console.print(f"\nThe report: [bold]{out / 'report' / 'index.html'}[/bold]\n"
-                  "Its scorer, mini-clip, is a mini one: a small dual encoder trained on 1,299 photographs.  It shows the method; it "
-                  "says nothing of published models.", soft_wrap=True)
+    console.print(
+        f"\nThe report: [bold]{out / 'report' / 'index.html'}[/bold]\n"
+        "Its scorer, mini-clip, is a mini one: a small dual encoder trained on 1,299 photographs.  It shows the method; "
+        "it says nothing of published models.",
+        soft_wrap=True,
+    )

@@ -52,9 +52,17 @@ def write_dump(path: Path, header: Mapping[str, Any], records: Sequence[CaptionR
 
 def record_line(record: CaptionRecord) -> str:
     """One record as a JSON line, floats in full precision."""
-    return json.dumps({"image_id": record.image_id, "file_name": record.file_name, "caption": record.caption,
-                       "tokens": list(record.tokens), "logprob": record.logprob, "scores": dict(record.scores)},
-                      ensure_ascii=False)
+    return json.dumps(
+        {
+            "image_id": record.image_id,
+            "file_name": record.file_name,
+            "caption": record.caption,
+            "tokens": list(record.tokens),
+            "logprob": record.logprob,
+            "scores": dict(record.scores),
+        },
+        ensure_ascii=False,
+    )
 
 
 def write_coco_results(path: Path, records: Iterable[CaptionRecord]) -> None:
@@ -72,7 +80,7 @@ def read_dump(path: Path, name: str | None = None) -> CaptionDump:
     lines = text.split("\n")
     header = _parse(path, 1, lines[0])
     if header.get("format") != FORMAT:
-        raise UserError(f"{path}, line 1: not a caption dump (no \"format\": \"{FORMAT}\") nor a COCO results list")
+        raise UserError(f'{path}, line 1: not a caption dump (no "format": "{FORMAT}") nor a COCO results list')
     if header.get("version") != VERSION:
         raise UserError(f"{path}, line 1: dump version {header.get('version')}; this project reads {VERSION}")
     body = lines[1:]
@@ -80,20 +88,29 @@ def read_dump(path: Path, name: str | None = None) -> CaptionDump:
         body.pop()
     records = tuple(parse_record(path, i, line) for i, line in enumerate(body, 2))
     if len(records) != header.get("count"):
-        raise UserError(f"{path}, line {len(records) + 1}: the file ends after {len(records)} of "
-                        f"{header.get('count')} captions; make the dump again with --resume")
+        raise UserError(
+            f"{path}, line {len(records) + 1}: the file ends after {len(records)} of "
+            f"{header.get('count')} captions; make the dump again with --resume"
+        )
     return CaptionDump(name or header.get("name") or label, records, header, path)
 
 
 def parse_record(path: Path, number: int, line: str) -> CaptionRecord:
     """A record from line `number` of `path`."""
     row = _parse(path, number, line)
-    name, tokens, logprob, scores = row.get("file_name") or "", row.get("tokens") or [], row.get("logprob"), row.get("scores") or {}
-    for fits, wanted in ((_is_captioned(row), "a record needs an integer image_id and a text caption"),
-                         (isinstance(name, str), "file_name is a text"),
-                         (isinstance(tokens, list) and all(isinstance(t, str) for t in tokens), "tokens are a list of texts"),
-                         (_is_number(logprob), "logprob is a number or null"),
-                         (isinstance(scores, dict) and all(map(_is_number, scores.values())), "scores are numbers or null by scorer")):
+    name, tokens, logprob, scores = (
+        row.get("file_name") or "",
+        row.get("tokens") or [],
+        row.get("logprob"),
+        row.get("scores") or {},
+    )
+    for fits, wanted in (
+        (_is_captioned(row), "a record needs an integer image_id and a text caption"),
+        (isinstance(name, str), "file_name is a text"),
+        (isinstance(tokens, list) and all(isinstance(t, str) for t in tokens), "tokens are a list of texts"),
+        (_is_number(logprob), "logprob is a number or null"),
+        (isinstance(scores, dict) and all(map(_is_number, scores.values())), "scores are numbers or null by scorer"),
+    ):
         if not fits:
             raise UserError(f"{path}, line {number}: {wanted}")
     return CaptionRecord(row["image_id"], row["caption"], name, tuple(tokens), logprob, scores)
@@ -122,8 +139,10 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}); the dump was cut or "
-                        "is of another format; make it again with --resume") from None
+        raise UserError(
+            f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}); the dump was cut or "
+            "is of another format; make it again with --resume"
+        ) from None
     if not isinstance(row, dict):
         raise UserError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
     return row
@@ -141,7 +160,9 @@ def _coco_records(path: Path, text: str) -> tuple[CaptionRecord, ...]:
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not JSON ({error.msg}); a COCO results file is one list") from None
+        raise UserError(
+            f"{path}, line {error.lineno}: not JSON ({error.msg}); a COCO results file is one list"
+        ) from None
     for i, row in enumerate(rows):
         if not _is_captioned(row):
             raise UserError(f"{path}, entry {i}: a COCO result needs an integer image_id and a text caption")

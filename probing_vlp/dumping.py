@@ -1,7 +1,7 @@
 """`probe.py dump` and `probe.py score`: captions of a split by a trained captioner, and scores beside captions.
 
-A dump grows in a file beside its place (`.NAME.partial`), a chunk of images at a time, each chunk flushed; `--resume` goes on
-after the last whole line.  The dump itself appears at once, whole.
+A dump grows in a file beside its place (`.NAME.partial`), a chunk of images at a time, each chunk flushed;
+`--resume` goes on after the last whole line.  The dump itself appears at once, whole.
 """
 
 import json
@@ -68,11 +68,25 @@ def dump(config: DumpConfig) -> None:
     out = Path(config.out) if config.out else folder / "dumps" / f"{config.split}.jsonl"
     images = source.data.split(config.split)
     source.store.check(image.image_id for image in images)
-    header = {"name": config.name or folder.name, "split": config.split, "seed": config.seed, "version_of_project": __version__,
-              "run": str(folder), "checkpoint": path.name, "checkpoint_sha256": sha256_file(path), "step": checkpoint.state["step"],
-              "kind": checkpoint.state.get("kind"), "signature": checkpoint.state.get("signature", {}),
-              "config": checkpoint.state.get("config", {}), "decoding": vars(config.decoding), "scorers": list(config.scorers),
-              "options": config.options, "data": data.source, "features": data.features, "mini_scorers": sorted({"mini-clip"} & {*config.scorers, *reward_of(checkpoint.state)})}
+    header = {
+        "name": config.name or folder.name,
+        "split": config.split,
+        "seed": config.seed,
+        "version_of_project": __version__,
+        "run": str(folder),
+        "checkpoint": path.name,
+        "checkpoint_sha256": sha256_file(path),
+        "step": checkpoint.state["step"],
+        "kind": checkpoint.state.get("kind"),
+        "signature": checkpoint.state.get("signature", {}),
+        "config": checkpoint.state.get("config", {}),
+        "decoding": vars(config.decoding),
+        "scorers": list(config.scorers),
+        "options": config.options,
+        "data": data.source,
+        "features": data.features,
+        "mini_scorers": sorted({"mini-clip"} & {*config.scorers, *reward_of(checkpoint.state)}),
+    }
     scoring = Scoring(config.scorers, config.options, source, images)
     partial = Partial(out, header, config.resume)
     numbers = torch.rand(len(images), config.decoding.max_length, generator=torch.Generator().manual_seed(config.seed))
@@ -80,8 +94,10 @@ def dump(config: DumpConfig) -> None:
     for start in track(range(partial.done, len(images), CHUNK), f"describing {config.split}"):
         rows = range(start, min(start + CHUNK, len(images)))
         features = torch.from_numpy(source.store.rows([images[row].image_id for row in rows])).to(device)
-        decoded = decode(model, features, config.decoding, numbers[rows.start:rows.stop].to(device), stepper)
-        records = to_records([images[row] for row in rows], decoded.words.tolist(), decoded.logprob.tolist(), vocabulary)
+        decoded = decode(model, features, config.decoding, numbers[rows.start : rows.stop].to(device), stepper)
+        records = to_records(
+            [images[row] for row in rows], decoded.words.tolist(), decoded.logprob.tolist(), vocabulary
+        )
         partial.add(scoring.add(rows, records, [END in row for row in decoded.words.tolist()]))
     partial.finish()
     print(f"{len(images)} captions: {out}")
@@ -98,31 +114,44 @@ def reward_of(state: Mapping[str, Any]) -> Mapping[str, float]:
     return reward
 
 
-def to_records(images: Sequence[Image], words: Sequence[Sequence[int]], logprobs: Sequence[float],
-               vocabulary: Vocabulary) -> list[CaptionRecord]:
+def to_records(
+    images: Sequence[Image], words: Sequence[Sequence[int]], logprobs: Sequence[float], vocabulary: Vocabulary
+) -> list[CaptionRecord]:
     """Decoded word ids as dump records, without scores."""
     decoded = [tuple(vocabulary.decode(row)) for row in words]
-    return [CaptionRecord(image.image_id, " ".join(tokens), image.file_name, tokens, logprob)
-            for image, tokens, logprob in zip(images, decoded, logprobs, strict=True)]
+    return [
+        CaptionRecord(image.image_id, " ".join(tokens), image.file_name, tokens, logprob)
+        for image, tokens, logprob in zip(images, decoded, logprobs, strict=True)
+    ]
 
 
 class Scoring:
     """Raw scores of captions of a list of images by several scorers, the images encoded once."""
 
-    def __init__(self, names: Sequence[str], options: Mapping[str, Mapping[str, Any]], source: VisualSource,
-                 images: Sequence[Image]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        options: Mapping[str, Mapping[str, Any]],
+        source: VisualSource,
+        images: Sequence[Image],
+    ) -> None:
         check_options(options, names)
         self.scorers = {name: load_scorer(name, **options.get(name, {})) for name in names}
         self.encoded = {name: encode_images(scorer, images, source) for name, scorer in self.scorers.items()}
 
-    def add(self, rows: Sequence[int], records: Sequence[CaptionRecord],
-            ended: Sequence[bool] | None = None) -> list[CaptionRecord]:
+    def add(
+        self, rows: Sequence[int], records: Sequence[CaptionRecord], ended: Sequence[bool] | None = None
+    ) -> list[CaptionRecord]:
         """The records with a score by each scorer; record i belongs to image row rows[i], `ended`: it was not cut."""
         captions = [record.caption for record in records]
-        found = {name: score_captions(scorer, self.encoded[name].select(rows), captions, ended).tolist()
-                 for name, scorer in self.scorers.items()}
-        return [replace(record, scores={**record.scores, **{name: finite_or_none(found[name][i]) for name in found}})
-                for i, record in enumerate(records)]
+        found = {
+            name: score_captions(scorer, self.encoded[name].select(rows), captions, ended).tolist()
+            for name, scorer in self.scorers.items()
+        }
+        return [
+            replace(record, scores={**record.scores, **{name: finite_or_none(found[name][i]) for name in found}})
+            for i, record in enumerate(records)
+        ]
 
 
 class Partial:
@@ -162,9 +191,11 @@ class Partial:
     def _read(self, first: str) -> list[CaptionRecord]:
         lines = self.path.read_text(encoding="utf-8").split("\n")
         if lines[0] != first:
-            raise UserError(f"{self.path}: was begun with other options or another checkpoint; delete it, or leave out --resume")
+            raise UserError(
+                f"{self.path}: was begun with other options or another checkpoint; delete it, or leave out --resume"
+            )
         whole = lines[1:-1]  # what follows the last newline was cut
-        return [parse_record(self.path, i, line) for i, line in enumerate(whole[:len(whole) // CHUNK * CHUNK], 2)]
+        return [parse_record(self.path, i, line) for i, line in enumerate(whole[: len(whole) // CHUNK * CHUNK], 2)]
 
 
 @dataclass
@@ -189,11 +220,19 @@ def score(config: ScoreConfig) -> None:
     by_id = {image.image_id: image for image in source.data.images}
     missing = next((record.image_id for record in found.records if record.image_id not in by_id), None)
     if missing is not None:
-        raise UserError(f"{config.dump}: image {missing} is not in the data {config.data.source}; give its data with --data.source")
+        raise UserError(
+            f"{config.dump}: image {missing} is not in the data {config.data.source}; give its data with --data.source"
+        )
     images = [by_id[image_id] for image_id in dict.fromkeys(record.image_id for record in found.records)]
     row_of = {image.image_id: row for row, image in enumerate(images)}
-    scored = Scoring(config.scorers, config.options, source, images).add([row_of[r.image_id] for r in found.records], found.records)
-    header = {"name": found.name, **found.header, "scorers": sorted({*found.header.get("scorers", []), *config.scorers})}
+    scored = Scoring(config.scorers, config.options, source, images).add(
+        [row_of[r.image_id] for r in found.records], found.records
+    )
+    header = {
+        "name": found.name,
+        **found.header,
+        "scorers": sorted({*found.header.get("scorers", []), *config.scorers}),
+    }
     header.pop("count", None)
     given = Path(config.dump)
     out = Path(config.out) if config.out else given if found.header else given.with_suffix(".jsonl")

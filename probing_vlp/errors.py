@@ -35,7 +35,8 @@ UNWRITABLE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExists
 
 @contextmanager
 def report_user_errors() -> Iterator[None]:
-    """Turn `UserError`, a path that cannot be used, a full disk and Ctrl-C into one line and an exit code (130 for the last)."""
+    """Turn `UserError`, a path that cannot be used, a full disk and Ctrl-C into one line and an exit code (130 for
+    the last)."""
     try:
         yield
     except UserError as error:

@@ -55,7 +55,8 @@ def _lives(pid: int) -> bool:
 
 
 def cache_dir() -> Path:
-    """The folder for what can be made again, $PROBING_VLP_CACHE or ~/.cache/probing_vlp; made when something is written."""
+    """The folder for what can be made again, $PROBING_VLP_CACHE or ~/.cache/probing_vlp; made when something is
+    written."""
     return Path(os.environ.get("PROBING_VLP_CACHE") or "~/.cache/probing_vlp").expanduser()
 
 

@@ -16,8 +16,9 @@ def lookup(name: str, table: Mapping[str, str], kind: str) -> Any:
     if name not in table and ":" not in name:
         near = difflib.get_close_matches(name, table, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else "."
-        raise UserError(f"unknown {kind} '{name}'{hint} Known: {', '.join(sorted(table))}; "
-                        f"or give your own as package.module:Class")
+        raise UserError(
+            f"unknown {kind} '{name}'{hint} Known: {', '.join(sorted(table))}; or give your own as package.module:Class"
+        )
     module_name, _, attribute = table.get(name, name).partition(":")
     if not module_name or not attribute:
         raise UserError(f"{kind} '{name}': write package.module:Class")

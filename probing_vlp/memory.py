@@ -1,7 +1,7 @@
 """Keeping freed memory.
 
-glibc gives a large buffer back to the kernel as soon as it is freed, so that every training step has its buffers cleared and
-mapped afresh, page by page: about a tenth of the CPU time of a step.
+glibc gives a large buffer back to the kernel as soon as it is freed, so that every training step has its buffers
+cleared and mapped afresh, page by page: about a tenth of the CPU time of a step.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
 """`probe.py nearest`: for each image of a split, a human caption of the most similar training image.
 
-The baseline that a captioner has to beat to be worth probing.  Similarity: cosine of the feature vectors; of the neighbour's captions,
-the first.
+The baseline that a captioner has to beat to be worth probing.  Similarity: cosine of the feature vectors; of the
+neighbour's captions, the first.
 """
 
 from collections.abc import Iterable
@@ -35,18 +35,27 @@ def run(config: NearestConfig) -> None:
     source = open_visuals(config.data)
     assert source.store is not None
     train, images = source.data.split("train"), source.data.split(config.split)
-    nearest = nearest_rows(source.store.rows([image.image_id for image in images]),
-                           (source.store.rows([image.image_id for image in train[start:start + BLOCK]])
-                            for start in range(0, len(train), BLOCK)))
+    nearest = nearest_rows(
+        source.store.rows([image.image_id for image in images]),
+        (
+            source.store.rows([image.image_id for image in train[start : start + BLOCK]])
+            for start in range(0, len(train), BLOCK)
+        ),
+    )
     captions = [source.data.captions[train[row].image_id][0] for row in nearest]
-    records = [CaptionRecord(image.image_id, " ".join(tokens), image.file_name, tuple(tokens))
-               for image, tokens in zip(images, map(tokenize, captions), strict=True)]
-    write_dump(Path(config.out), {"name": "nearest neighbour", "split": config.split, "data": config.data.source}, records)
+    records = [
+        CaptionRecord(image.image_id, " ".join(tokens), image.file_name, tuple(tokens))
+        for image, tokens in zip(images, map(tokenize, captions), strict=True)
+    ]
+    write_dump(
+        Path(config.out), {"name": "nearest neighbour", "split": config.split, "data": config.data.source}, records
+    )
     print(f"{len(records)} captions: {config.out}")
 
 
 def nearest_rows(queries: np.ndarray, blocks: Iterable[np.ndarray]) -> np.ndarray:
-    """Row of the most similar vector (Q,) for queries (Q, D), over blocks (n, D) read one after another; ties: the first."""
+    """Row of the most similar vector (Q,) for queries (Q, D), over blocks (n, D) read one after another; ties: the
+    first."""
     unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
     best, at, start = np.full(len(queries), -np.inf), np.zeros(len(queries), np.int64), 0
     for block in blocks:

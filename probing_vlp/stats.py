@@ -17,8 +17,9 @@ class Estimate(NamedTuple):
     n: int
 
 
-def bootstrap_mean(values: np.ndarray, generator: np.random.Generator, draws: int = 1000,
-                   level: float = 0.95) -> Estimate:
+def bootstrap_mean(
+    values: np.ndarray, generator: np.random.Generator, draws: int = 1000, level: float = 0.95
+) -> Estimate:
     """Mean of `values` (n,) with a percentile bootstrap interval; NaN entries are left out and not counted in n.
 
     No values give NaN and n = 0; one value gives a NaN interval.
@@ -26,8 +27,13 @@ def bootstrap_mean(values: np.ndarray, generator: np.random.Generator, draws: in
     return bootstrap_ratio(values, np.ones_like(values, dtype=float), generator, draws, level)
 
 
-def bootstrap_ratio(numerators: np.ndarray, denominators: np.ndarray, generator: np.random.Generator,
-                    draws: int = 1000, level: float = 0.95) -> Estimate:
+def bootstrap_ratio(
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    generator: np.random.Generator,
+    draws: int = 1000,
+    level: float = 0.95,
+) -> Estimate:
     """sum(numerators) / sum(denominators), both (n,), resampling units: for per-token means and such."""
     top, bottom = np.asarray(numerators, float), np.asarray(denominators, float)
     keep = ~(np.isnan(top) | np.isnan(bottom))
@@ -47,9 +53,11 @@ def bootstrap_ratio(numerators: np.ndarray, denominators: np.ndarray, generator:
     return Estimate(value, float(low), float(high), n)
 
 
-def bootstrap_paired(after: np.ndarray, before: np.ndarray, generator: np.random.Generator, draws: int = 1000,
-                     level: float = 0.95) -> Estimate:
-    """Mean of after - before over the same units (n,), with its interval; units with a NaN on either side are left out."""
+def bootstrap_paired(
+    after: np.ndarray, before: np.ndarray, generator: np.random.Generator, draws: int = 1000, level: float = 0.95
+) -> Estimate:
+    """Mean of after - before over the same units (n,), with its interval; units with a NaN on either side are left
+    out."""
     if len(after) != len(before):
         raise ValueError(f"paired samples need the same units: {len(after)} after, {len(before)} before")
     return bootstrap_mean(np.asarray(after, float) - np.asarray(before, float), generator, draws, level)

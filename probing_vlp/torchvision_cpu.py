@@ -111,8 +111,20 @@ def _compile(source: str, target: Path) -> None:
     versions = target.with_suffix(".versions")
     versions.write_text(f"{target.name} {{ *; }};\n")
     # -nostdlib: the C library is in the process already, and its headers and link files need not be installed
-    command = [compiler, "-shared", "-fPIC", "-nostdlib", "-w", f"-Wl,-soname,{target.name}",
-               f"-Wl,--version-script={versions}", "-x", "c", "-", "-o", str(target)]
+    command = [
+        compiler,
+        "-shared",
+        "-fPIC",
+        "-nostdlib",
+        "-w",
+        f"-Wl,-soname,{target.name}",
+        f"-Wl,--version-script={versions}",
+        "-x",
+        "c",
+        "-",
+        "-o",
+        str(target),
+    ]
     done = subprocess.run(command, input=source, text=True, capture_output=True)
     versions.unlink()
     if done.returncode:
@@ -130,11 +142,11 @@ def elf_symbols(path: Path) -> tuple[list[str], list[str]]:
 
         def text(strings: int, at: int) -> str:
             begin = sections[strings][4] + at
-            return data[begin:data.find(b"\0", begin)].decode()
+            return data[begin : data.find(b"\0", begin)].decode()
 
         needed, undefined = [], []
         for _, kind, _, _, offset, length, link, *_ in sections:
-            body = data[offset:offset + length] if kind in (6, 11) else b""
+            body = data[offset : offset + length] if kind in (6, 11) else b""
             if kind == 6:  # SHT_DYNAMIC: (tag, value); tag 1 is DT_NEEDED
                 needed += [text(link, value) for tag, value in struct.iter_unpack("<QQ", body) if tag == 1]
             if kind == 11:  # SHT_DYNSYM: name, info, other, section (0: undefined), value, size

@@ -11,9 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--disable-dev-shm-usage", "--remote-debugging-pipe"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-pipe",
+]
 
 
 def find_chromium() -> str | None:
@@ -30,8 +39,13 @@ class Browser:
         # DevTools reads commands from descriptor 3 and answers on 4, each message ended by a zero byte
         shell = f'exec 3<&{to_child} 4>&{from_child}; exec "$0" "$@"'
         command = ["bash", "-c", shell, str(find_chromium()), *FLAGS, f"--user-data-dir={profile}"]
-        self._process = subprocess.Popen(command, pass_fds=(to_child, from_child), stdin=subprocess.DEVNULL,
-                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command,
+            pass_fds=(to_child, from_child),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(to_child)
         os.close(from_child)
         self._ids, self._buffer, self._session, self.errors = itertools.count(1), b"", "", list[str]()
@@ -44,8 +58,9 @@ class Browser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._process.kill()
         self._process.wait()
         os.close(self._send_fd)
@@ -79,8 +94,9 @@ class Browser:
 
     def resize(self, width: int, height: int = 900) -> None:
         """Set the size of the window, in CSS pixels."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
-                  mobile=width < 600)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
 
     def _receive(self, limit: float = 60.0) -> dict[str, Any]:
         deadline = time.monotonic() + limit

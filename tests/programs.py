@@ -24,8 +24,19 @@ PATIENCE = 240
 
 _FORKS = multiprocessing.get_context("forkserver")
 # what the programs import by and by: Adam alone brings torch._dynamo, two seconds
-_FORKS.set_forkserver_preload(["pytest", "train", "probe", "torch._dynamo", "torch.utils.tensorboard", "yaml",
-                               "analysis.report", "analysis.metrics", "analysis.unigrams"])
+_FORKS.set_forkserver_preload(
+    [
+        "pytest",
+        "train",
+        "probe",
+        "torch._dynamo",
+        "torch.utils.tensorboard",
+        "yaml",
+        "analysis.report",
+        "analysis.metrics",
+        "analysis.unigrams",
+    ]
+)
 
 
 class Ended(NamedTuple):

@@ -13,8 +13,13 @@ from probing_vlp.records import CaptionRecord
 
 ALL = list(ANALYSES)
 IDS = (42, 73, 74, 133, 136)
-CE = ("a dog on a couch", "a motorcycle in a field", "a white dog on a street", "a bed in a room",
-      "two giraffes eat leaves")
+CE = (
+    "a dog on a couch",
+    "a motorcycle in a field",
+    "a white dog on a street",
+    "a bed in a room",
+    "two giraffes eat leaves",
+)
 EVIL = "a dog <script>alert('x')</script> & a dog"
 SCST = (EVIL, "a image of a motorcycle", "a dog near a street near a dog", "a bed near a bed", "a giraffe near a wall")
 BEFORE, AFTER = (0.30, 0.40, 0.35, 0.31, 0.38), (0.50, 0.45, None, 0.30, 0.48)
@@ -24,10 +29,13 @@ def name_of(image_id: int) -> str:
     return f"COCO_val2014_{image_id:012d}.jpg"
 
 
-def dump_to(path: Path, name: str, captions: tuple[str, ...], scores: tuple[float | None, ...],
-            **header: object) -> Path:
-    found = [CaptionRecord(key, text, name_of(key), tuple(text.split()), -5.0, {"mini-clip": score})
-             for key, text, score in zip(IDS, captions, scores, strict=True)]
+def dump_to(
+    path: Path, name: str, captions: tuple[str, ...], scores: tuple[float | None, ...], **header: object
+) -> Path:
+    found = [
+        CaptionRecord(key, text, name_of(key), tuple(text.split()), -5.0, {"mini-clip": score})
+        for key, text, score in zip(IDS, captions, scores, strict=True)
+    ]
     write_dump(path, {"name": name, "split": "test", "seed": 1, **header}, found)
     return path
 
@@ -50,13 +58,29 @@ def make_world(root: Path) -> Path:
         text = "\n".join(map(json.dumps, log)) + '\n{"step": 31, "lo'
         (root / run_name / "log.jsonl").write_text(text)
     dump_to(root / "ce" / "dumps" / "test.jsonl", "CE", CE, BEFORE, run=str(root / "ce"), step=20, kind="ce")
-    dump_to(root / "mini" / "dumps" / "test.jsonl", "to <b>mini</b>", SCST, AFTER, run=str(root / "mini"), kind="scst",
-            mini_scorers=["mini-clip"], signature={"reward": {"mini-clip": 1.0}}, config={"note": "<i>odd</i>"})
+    dump_to(
+        root / "mini" / "dumps" / "test.jsonl",
+        "to <b>mini</b>",
+        SCST,
+        AFTER,
+        run=str(root / "mini"),
+        kind="scst",
+        mini_scorers=["mini-clip"],
+        signature={"reward": {"mini-clip": 1.0}},
+        config={"note": "<i>odd</i>"},
+    )
     return root
 
 
 def options(world: Path, out: Path, **changes: Any) -> Report:
     dumps = [world / name / "dumps" / "test.jsonl" for name in ("ce", "mini")]
-    values = {"dumps": dumps, "data": f"{world / 'images'},{world / 'captions.csv'}", "corpus": "data",
-              "photos": "click", "skip": ALL, "draws": 200, "out": out}
+    values = {
+        "dumps": dumps,
+        "data": f"{world / 'images'},{world / 'captions.csv'}",
+        "corpus": "data",
+        "photos": "click",
+        "skip": ALL,
+        "draws": 200,
+        "out": out,
+    }
     return Report(**{**values, **changes})

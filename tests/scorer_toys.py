@@ -14,8 +14,10 @@ from probing_vlp.torchvision_cpu import ensure_torchvision
 WORDS = ("a", "dog", "on", "cat", "mat")
 SIZES = Sizes(features=6, vocabulary=len(WORDS) + 2, word=5, hidden=7, joint=4)
 CLIP_CONFIG = {
-    "embed_dim": 8, "vision_cfg": {"image_size": 16, "layers": 1, "width": 16, "patch_size": 8, "head_width": 8},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 2}}
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": 16, "layers": 1, "width": 16, "patch_size": 8, "head_width": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 2},
+}
 
 
 def save_toy_mini_clip(folder: Path) -> Path:

@@ -102,11 +102,11 @@ def test_greedy_baseline_gives_the_gradient_of_the_expected_reward(model: FCCapt
 def test_leave_one_out_gives_the_gradient_of_the_expected_reward(model: FCCaptioner, keep: Tensor | None) -> None:
     p, expected = exact(model, keep)
     n = len(CAPTIONS)
-    pairs = torch.cartesian_prod(torch.arange(n), torch.arange(n))                      # every draw of two captions
+    pairs = torch.cartesian_prod(torch.arange(n), torch.arange(n))  # every draw of two captions
     advantage = leave_one_out_advantage(REWARDS[pairs]) * p[pairs].prod(1, keepdim=True)
     weight = torch.zeros(n, dtype=torch.float64).index_add(0, pairs.reshape(-1), advantage.reshape(-1))
     both = learned(model, weight, keep)
-    torch.testing.assert_close([g / 2 for g in both], expected)                         # each draw teaches twice
+    torch.testing.assert_close([g / 2 for g in both], expected)  # each draw teaches twice
 
 
 def test_a_caption_without_its_end_gives_another_gradient(model: FCCaptioner, keep: Tensor | None) -> None:

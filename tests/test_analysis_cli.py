@@ -32,13 +32,20 @@ def data(tmp_path: Path) -> Path:
     """Two test images and one to train on, as COCO caption files."""
     folder = tmp_path / "data"
     folder.mkdir()
-    texts = {"train": {9: ["A dog runs.", "a dog on a red bench"]},
-             "test": {1: ["a dog", "dog"], 2: ["A bus.", "red bus"]}}
+    texts = {
+        "train": {9: ["A dog runs.", "a dog on a red bench"]},
+        "test": {1: ["a dog", "dog"], 2: ["A bus.", "red bus"]},
+    }
     for split, images in texts.items():
         every = [(key, text) for key, captions in images.items() for text in captions]
-        (folder / f"captions_{split}.json").write_text(json.dumps({
-            "images": [{"id": key, "file_name": f"{key}.jpg"} for key in images],
-            "annotations": [{"id": i, "image_id": key, "caption": text} for i, (key, text) in enumerate(every)]}))
+        (folder / f"captions_{split}.json").write_text(
+            json.dumps(
+                {
+                    "images": [{"id": key, "file_name": f"{key}.jpg"} for key in images],
+                    "annotations": [{"id": i, "image_id": key, "caption": text} for i, (key, text) in enumerate(every)],
+                }
+            )
+        )
     return folder
 
 
@@ -57,13 +64,28 @@ def run(*argv: str | Path) -> int:
 
 
 @pytest.mark.parametrize("name", ["perplexity", "nouns", "unigrams", "metrics"])
-def test_every_analysis_runs_without_torch_and_java(name: str, dump: Path, data: Path, tmp_path: Path,
-                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_analysis_runs_without_torch_and_java(
+    name: str, dump: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PROBING_VLP_CACHE", str(tmp_path / "cache"))
     write_coco_results(tmp_path / "sample.json", RECORDS[:1])
     monkeypatch.setenv("PATH", str(tmp_path))  # no java either
-    command = [sys.executable, "-c", GUARDED, name, str(dump), str(tmp_path / "sample.json"), "--data", str(data),
-               "--corpus", "data", "--out", str(tmp_path / "out"), "--draws", "20"]
+    command = [
+        sys.executable,
+        "-c",
+        GUARDED,
+        name,
+        str(dump),
+        str(tmp_path / "sample.json"),
+        "--data",
+        str(data),
+        "--corpus",
+        "data",
+        "--out",
+        str(tmp_path / "out"),
+        "--draws",
+        "20",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     rows = read_rows(tmp_path / "out" / f"{name}.csv")
@@ -96,16 +118,21 @@ def check_refused(capsys: pytest.CaptureFixture[str], out: Path, message: str, *
 
 
 @pytest.mark.parametrize("name", ["perplexity", "nouns", "unigrams", "metrics"])
-@pytest.mark.parametrize(("content", "message"), [
-    (None, "no such dump"),
-    (b"{\"a\": 1}\n", "line 1: not a caption dump"),
-    (b"not a dump\n", "line 1: not JSON"),
-    (b"[{\"image_id\": 1}]", "entry 0"),
-    (gzip.compress(b"x" * 1000)[:20], "cut or not a text file"),
-    (b"\xff\xd8\xff\xe0JFIF", "cut or not a text file")],
-    ids=["missing", "foreign JSON", "text", "COCO results", "cut gzip", "JPEG"])
-def test_foreign_dump(name: str, content: bytes | None, message: str, tmp_path: Path, data: Path,
-                      capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such dump"),
+        (b'{"a": 1}\n', "line 1: not a caption dump"),
+        (b"not a dump\n", "line 1: not JSON"),
+        (b'[{"image_id": 1}]', "entry 0"),
+        (gzip.compress(b"x" * 1000)[:20], "cut or not a text file"),
+        (b"\xff\xd8\xff\xe0JFIF", "cut or not a text file"),
+    ],
+    ids=["missing", "foreign JSON", "text", "COCO results", "cut gzip", "JPEG"],
+)
+def test_foreign_dump(
+    name: str, content: bytes | None, message: str, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "bad.jsonl"
     if content is not None:
         path.write_bytes(content)
@@ -125,18 +152,26 @@ def test_image_without_references(tmp_path: Path, data: Path, capsys: pytest.Cap
     check_refused(capsys, tmp_path / "out", "image 4 has no reference captions", "metrics", path, "--data", data)
 
 
-def test_no_train_split_for_the_language_model(tmp_path: Path, dump: Path, data: Path,
-                                               capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_train_split_for_the_language_model(
+    tmp_path: Path, dump: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (data / "captions_train.json").unlink()
     options = ("--data", data, "--corpus", "data")
     check_refused(capsys, tmp_path / "out", "split 'train' is empty", "perplexity", dump, *options)
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (("--corpus", "books"), "coco or data"), (("--draws", "0"), "at least 1"), (("--data", "nowhere"), "nowhere"),
-    (("--outt", "x"), "did you mean --out")])
-def test_bad_options(options: tuple[str, ...], message: str, tmp_path: Path, dump: Path, data: Path,
-                     capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--corpus", "books"), "coco or data"),
+        (("--draws", "0"), "at least 1"),
+        (("--data", "nowhere"), "nowhere"),
+        (("--outt", "x"), "did you mean --out"),
+    ],
+)
+def test_bad_options(
+    options: tuple[str, ...], message: str, tmp_path: Path, dump: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     check_refused(capsys, tmp_path / "out", message, "unigrams", dump, "--data", data, *options)
 
 
@@ -144,8 +179,9 @@ def test_no_dump(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check_refused(capsys, tmp_path / "out", "no dump given", "unigrams")
 
 
-def test_place_that_cannot_be_written(tmp_path: Path, dump: Path, data: Path,
-                                      capsys: pytest.CaptureFixture[str]) -> None:
+def test_place_that_cannot_be_written(
+    tmp_path: Path, dump: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("kept")
     assert run("unigrams", dump, "--data", data, "--out", tmp_path / "file" / "out") == 2
     assert "is a file" in capsys.readouterr().err and (tmp_path / "file").read_text() == "kept"

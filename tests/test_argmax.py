@@ -23,8 +23,9 @@ def peaked(V: int, H: int = 16) -> tuple[Tensor, Tensor]:
     return normal(V, H) * (1.5 - 1.4 * rank), -8 * rank[:, 0] - normal(V, seed=1).abs()
 
 
-def check(weight: Tensor, bias: Tensor, hidden: Tensor, likely_norm: float | None = None,
-          clear_rows: float = 0.8) -> None:
+def check(
+    weight: Tensor, bias: Tensor, hidden: Tensor, likely_norm: float | None = None, clear_rows: float = 0.8
+) -> None:
     norm = float(torch.linalg.vector_norm(hidden, dim=1).mean()) if likely_norm is None else likely_norm
     words = ExactArgmax(weight, bias, norm)(hidden)
     logits = hidden.double() @ weight.double().t() + bias.double()
@@ -70,8 +71,10 @@ def test_ties_go_to_the_smallest_id() -> None:
     first = (logits == logits.amax(1, keepdim=True)).int().argmax(1)
     assert ((logits == logits.amax(1, keepdim=True)).sum(1) > 1).float().mean() > 0.9
     assert torch.equal(ExactArgmax(weight, bias, 1.4)(hidden), first)
-    assert torch.equal(ExactArgmax(weight[:50], bias[:50], 1.4)(hidden),
-                       (logits[:, :50] == logits[:, :50].amax(1, keepdim=True)).int().argmax(1))
+    assert torch.equal(
+        ExactArgmax(weight[:50], bias[:50], 1.4)(hidden),
+        (logits[:, :50] == logits[:, :50].amax(1, keepdim=True)).int().argmax(1),
+    )
 
 
 def test_all_words_equal() -> None:

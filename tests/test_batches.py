@@ -43,8 +43,14 @@ def test_a_batch_runs_over_the_seam() -> None:
 
 def test_table_by_hand() -> None:
     table = CaptionTable(CAPTIONS, VOCABULARY, max_words=4)
-    assert table.targets.tolist() == [[1, 2, 0, 0, 0], [1, 4, 2, 0, 0], [3, 0, 0, 0, 0],
-                                      [0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 1, 2, 1, 0]]  # the last was cut, and ends
+    assert table.targets.tolist() == [
+        [1, 2, 0, 0, 0],
+        [1, 4, 2, 0, 0],
+        [3, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0],
+        [1, 0, 0, 0, 0],
+        [2, 1, 2, 1, 0],
+    ]  # the last was cut, and ends
     assert table.lengths.tolist() == [3, 4, 2, 1, 2, 5]
     assert table.first.tolist() == [0, 2, 3]
 
@@ -56,17 +62,17 @@ def picked(images: list[int], per_image: int, seed: int = 0) -> list[list[int]]:
     assert batch.images.tolist() == images
     rows = [table.targets.tolist().index(row) for row in batch.targets.tolist()]
     assert batch.lengths.tolist() == table.lengths[rows].tolist()
-    return [rows[i:i + per_image] for i in range(0, len(rows), per_image)]
+    return [rows[i : i + per_image] for i in range(0, len(rows), per_image)]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_captions_of_an_image(seed: int) -> None:
     two, one, three = picked([2, 1, 0], 2, seed)
-    assert len(set(two)) == 2 and set(two) <= {3, 4, 5}    # two different ones of three
-    assert one == [2, 2]                                   # it has but one
+    assert len(set(two)) == 2 and set(two) <= {3, 4, 5}  # two different ones of three
+    assert one == [2, 2]  # it has but one
     assert set(three) == {0, 1}
     five = picked([2], 5, seed)[0]
-    assert set(five) == {3, 4, 5} and len(five) == 5       # each at least once
+    assert set(five) == {3, 4, 5} and len(five) == 5  # each at least once
 
 
 def test_all_captions_are_picked_alike() -> None:

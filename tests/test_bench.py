@@ -23,10 +23,12 @@ def test_the_problem_follows_from_size_and_seed() -> None:
 def test_the_problem_has_the_shape_of_coco() -> None:
     problem = make_problem(200)
     assert len(problem) == 200 and len(problem.candidates) == 200
-    assert problem.features.shape == (200, 2048) and problem.features.dtype == np.float32 and problem.features.min() == 0
+    assert (
+        problem.features.shape == (200, 2048) and problem.features.dtype == np.float32 and problem.features.min() == 0
+    )
     assert problem.labels.shape == (200, REFERENCES, MAX_WORDS)
     lengths = (problem.labels != 0).sum(2)
-    assert 8 <= lengths.min() and lengths.max() <= MAX_WORDS
+    assert lengths.min() >= 8 and lengths.max() <= MAX_WORDS
     assert ((problem.labels != 0).cumprod(2).sum(2) == lengths).all()  # zeros at the end only
     assert problem.labels.max() < UNKNOWN  # <unk> is never in a reference
 
@@ -57,7 +59,7 @@ def test_a_failure_in_the_other_process_says_what_failed() -> None:
     remote = Remote(list, "ab")
     remote.call("append", "c")
     assert remote.call("count", "c") == 1
-    with pytest.raises(RuntimeError, match="ValueError: list.remove"):
+    with pytest.raises(RuntimeError, match=r"ValueError: list\.remove"):
         remote.call("remove", "x")
     assert remote.call("count", "a") == 1  # and goes on
     remote.close()

@@ -22,7 +22,7 @@ def slow_cider_d(references: Captions, corpus: Captions, image_id: int, candidat
     """The definition, one n-gram after another."""
 
     def counts(words: Sequence[int], n: int) -> Counter[tuple[int, ...]]:
-        return Counter(tuple(words[i:i + n]) for i in range(len(words) - n + 1))
+        return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
 
     def vector(words: Sequence[int], n: int) -> dict[tuple[int, ...], float]:
         found = {g: sum(any(g in counts(r, n) for r in image) for image in corpus.values()) for g in counts(words, n)}
@@ -36,22 +36,25 @@ def slow_cider_d(references: Captions, corpus: Captions, image_id: int, candidat
             norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
             if norms:
                 dot = sum(min(w, theirs[g]) * theirs[g] for g, w in ours.items() if g in theirs)
-                total += dot / norms * math.exp(-gap ** 2 / 72)
+                total += dot / norms * math.exp(-(gap**2) / 72)
     return 10 * total / (4 * len(references[image_id]))
 
 
-@pytest.mark.parametrize(("candidate", "expected"), [
-    ([A, DOG], 10 * (1 + 1 + 0 + 0) / 4),  # equal; there are no 3-grams and no 4-grams
-    ([DOG], 10 * 1 / 4 * ONE_BIGRAM_APART),  # no bigram against one
-    ([A], 0.0),  # "a" weighs nothing, so the norm is zero
-    ([], 0.0),
-    # unigrams: 2 L of "dog" clipped to L, L * L / (2 L * L) = 1/2; bigrams: "a dog" and "dog dog", 1 / sqrt 2
-    ([A, DOG, DOG], 10 / 4 * (1 / 2 + 1 / math.sqrt(2)) * ONE_BIGRAM_APART),
-    ([DOG, ZEBRA], 10 / 4 / math.sqrt(2)),  # an unknown word weighs L too: norm L sqrt 2; no shared bigram
-    ([DOG, ZEBRA, ZEBRA], 10 / 4 / math.sqrt(5) * ONE_BIGRAM_APART),  # twice the same: norm L sqrt(1 + 4)
-    ([DOG, ZEBRA, CAT], 10 / 4 / math.sqrt(3) * ONE_BIGRAM_APART),  # two words that are not in the reference
-    ([CAT], 0.0),  # known, but of the other image
-])
+@pytest.mark.parametrize(
+    ("candidate", "expected"),
+    [
+        ([A, DOG], 10 * (1 + 1 + 0 + 0) / 4),  # equal; there are no 3-grams and no 4-grams
+        ([DOG], 10 * 1 / 4 * ONE_BIGRAM_APART),  # no bigram against one
+        ([A], 0.0),  # "a" weighs nothing, so the norm is zero
+        ([], 0.0),
+        # unigrams: 2 L of "dog" clipped to L, L * L / (2 L * L) = 1/2; bigrams: "a dog" and "dog dog", 1 / sqrt 2
+        ([A, DOG, DOG], 10 / 4 * (1 / 2 + 1 / math.sqrt(2)) * ONE_BIGRAM_APART),
+        ([DOG, ZEBRA], 10 / 4 / math.sqrt(2)),  # an unknown word weighs L too: norm L sqrt 2; no shared bigram
+        ([DOG, ZEBRA, ZEBRA], 10 / 4 / math.sqrt(5) * ONE_BIGRAM_APART),  # twice the same: norm L sqrt(1 + 4)
+        ([DOG, ZEBRA, CAT], 10 / 4 / math.sqrt(3) * ONE_BIGRAM_APART),  # two words that are not in the reference
+        ([CAT], 0.0),  # known, but of the other image
+    ],
+)
 def test_hand_derived(candidate: list[int], expected: float) -> None:
     assert CiderD(TOY).score([10], [candidate]) == pytest.approx([expected], abs=1e-12)
 
@@ -72,14 +75,16 @@ def test_the_end_of_the_sentence_is_a_word() -> None:
 
 def random_captions(generator: np.random.Generator, ids: Sequence[int], words: np.ndarray) -> Captions:
     """One to four captions of 0..9 words an image."""
-    return {i: [generator.choice(words, generator.integers(0, 10)).tolist() for _ in range(generator.integers(1, 5))]
-            for i in ids}
+    return {
+        i: [generator.choice(words, generator.integers(0, 10)).tolist() for _ in range(generator.integers(1, 5))]
+        for i in ids
+    }
 
 
 @pytest.mark.parametrize("own_corpus", [True, False])
 def test_equals_the_definition(own_corpus: bool) -> None:
     generator = np.random.default_rng(0)
-    words = np.array([0, 1, 2, 3, 70_000, 2 ** 31 - 1])  # few, so that n-grams repeat; ids of any size are exact
+    words = np.array([0, 1, 2, 3, 70_000, 2**31 - 1])  # few, so that n-grams repeat; ids of any size are exact
     references = random_captions(generator, [5, 3, 8, 1], words)
     corpus = references if own_corpus else random_captions(generator, range(7), words[:4])
     image_ids = generator.choice([5, 3, 8, 1], 60)

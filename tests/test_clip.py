@@ -101,8 +101,9 @@ def test_prompt_and_bfloat16(config: Path, weights: Path, images: list[Pixels]) 
     encoded = plain.encode(images[:1])
     assert prompted.score(encoded, ["a dog"]).tolist() == plain.score(encoded, ["A photo depicts a dog"]).tolist()
     half = ClipScorer(config=config, checkpoint=weights, dtype="bfloat16")
-    assert half.score(half.encode(images[:1]), ["a dog"]).item() == \
-        pytest.approx(plain.score(encoded, ["a dog"]).item(), abs=0.02)  # 8 bits of mantissa
+    assert half.score(half.encode(images[:1]), ["a dog"]).item() == pytest.approx(
+        plain.score(encoded, ["a dog"]).item(), abs=0.02
+    )  # 8 bits of mantissa
 
 
 def test_a_folder_as_open_clip_publishes_it(config: Path, weights: Path, images: list[Pixels], tmp_path: Path) -> None:
@@ -122,12 +123,16 @@ def other_width(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-@pytest.mark.parametrize(("change", "complaint"), [
-    (without_projection, "missing: text_projection; unexpected: text_proj"),
-    (other_width, "cannot be loaded into this architecture"),
-])
-def test_weights_that_do_not_fit(config: Path, weights: Path, tmp_path: Path,
-                                 change: Callable[[dict[str, Any]], dict[str, Any]], complaint: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (without_projection, "missing: text_projection; unexpected: text_proj"),
+        (other_width, "cannot be loaded into this architecture"),
+    ],
+)
+def test_weights_that_do_not_fit(
+    config: Path, weights: Path, tmp_path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], complaint: str
+) -> None:
     torch.save(change(torch.load(weights, weights_only=True)), tmp_path / "other.pt")
     with pytest.raises(UserError, match=complaint):
         ClipScorer(config=config, checkpoint=tmp_path / "other.pt")

@@ -41,19 +41,19 @@ def test_two_captions_of_one_image_are_no_negatives() -> None:
 
 def test_shares_of_a_batch_add_up_to_the_batch() -> None:
     generator = torch.Generator().manual_seed(0)
-    batch = Views(torch.randn(6, 3, generator=generator), torch.randn(6, 3, generator=generator),
-                  torch.tensor([0, 1, 2, 0, 1, 3]))
-    shares = [info_nce(Views(*(x[start:start + 2] for x in batch)), batch, start, torch.tensor(3.0))
-              for start in (0, 2, 4)]
+    batch = Views(
+        torch.randn(6, 3, generator=generator), torch.randn(6, 3, generator=generator), torch.tensor([0, 1, 2, 0, 1, 3])
+    )
+    shares = [
+        info_nce(Views(*(x[start : start + 2] for x in batch)), batch, start, torch.tensor(3.0)) for start in (0, 2, 4)
+    ]
     whole = info_nce(batch, batch, 0, torch.tensor(3.0))
     assert torch.stack(shares).mean().item() == pytest.approx(whole.item())
 
 
 def test_retrieval_by_hand() -> None:
     # three images; captions 0 and 1 belong to image 0, caption 2 to image 1, caption 3 to image 2
-    scores = np.array([[0.9, 0.1, 0.2, 0.0],
-                       [0.3, 0.4, 0.8, 0.5],
-                       [0.1, 0.2, 0.3, 0.5]])
+    scores = np.array([[0.9, 0.1, 0.2, 0.0], [0.3, 0.4, 0.8, 0.5], [0.1, 0.2, 0.3, 0.5]])
     found = retrieval(scores, np.array([0, 0, 1, 2]))
     # caption 0: its image is first; caption 1: both others score more, rank 3; 2: first; 3: a tie counts against it, 2
     assert found["caption_to_image_r1"].tolist() == [0.5, 1, 0]
@@ -94,14 +94,28 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
 
 @pytest.fixture
 def config(toy: DataConfig, tmp_path: Path) -> ScorerConfig:
-    return ScorerConfig(run=str(tmp_path / "run"), data=toy, min_count=0, word=8, hidden=8, joint=8, dropout=0.2,
-                        batch_size=16, epochs=4, learning_rate=0.01)
+    return ScorerConfig(
+        run=str(tmp_path / "run"),
+        data=toy,
+        min_count=0,
+        word=8,
+        hidden=8,
+        joint=8,
+        dropout=0.2,
+        batch_size=16,
+        epochs=4,
+        learning_rate=0.01,
+    )
 
 
 def state(config: ScorerConfig) -> tuple[bytes, ...]:
     """All that a run leaves behind, but for its own configuration."""
-    names = ("checkpoints/last.safetensors", "checkpoints/best.safetensors", "scorer/mini-clip.safetensors",
-             "log.jsonl")
+    names = (
+        "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors",
+        "scorer/mini-clip.safetensors",
+        "log.jsonl",
+    )
     return tuple((Path(config.run) / name).read_bytes() for name in names)
 
 
@@ -116,8 +130,9 @@ def test_learns_logs_and_saves_a_scorer(config: ScorerConfig, capsys: pytest.Cap
     assert (Path(config.run) / "scorer" / "mini-clip.safetensors").is_file()
 
 
-def test_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(config: ScorerConfig,
-                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(
+    config: ScorerConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(config)
     cut = replace(config, run=f"{config.run}-cut")
     steps = Trainer._step
@@ -137,8 +152,10 @@ def test_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(config: ScorerConf
 
 
 def test_the_seed_decides(config: ScorerConfig) -> None:
-    configs = [replace(config, run=f"{config.run}-{name}", seed=seed, epochs=1) for name, seed in
-               (("a", 1), ("b", 1), ("c", 2))]
+    configs = [
+        replace(config, run=f"{config.run}-{name}", seed=seed, epochs=1)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
     for each in configs:
         run(each)
     first, again, other = map(state, configs)
@@ -163,16 +180,41 @@ def test_two_processes_train_as_one(config: ScorerConfig) -> None:
     alone = replace(config, dropout=0.0, epochs=2)
     run(alone)
     two = f"{config.run}-two"
-    options = {"run": two, "data.source": config.data.source, "data.features": config.data.features,
-               "min_count": 0, "word": 8, "hidden": 8, "joint": 8, "dropout": 0, "batch_size": 16, "epochs": 2,
-               "learning_rate": 0.01}
+    options = {
+        "run": two,
+        "data.source": config.data.source,
+        "data.features": config.data.features,
+        "min_count": 0,
+        "word": 8,
+        "hidden": 8,
+        "joint": 8,
+        "dropout": 0,
+        "batch_size": 16,
+        "epochs": 2,
+        "learning_rate": 0.01,
+    }
     # --multi_gpu is accelerate's word for more than one process; without GPUs they are CPU processes over gloo
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-               "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "train.py", "scorer",
-               *(f"--{key}={value}" for key, value in options.items())]
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "train.py",
+        "scorer",
+        *(f"--{key}={value}" for key, value in options.items()),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[1])
     assert done.returncode == 0, done.stderr
-    logs = [[json.loads(line) for line in (Path(path) / "log.jsonl").read_text().splitlines()]
-            for path in (alone.run, two)]
+    logs = [
+        [json.loads(line) for line in (Path(path) / "log.jsonl").read_text().splitlines()] for path in (alone.run, two)
+    ]
     assert [row["loss"] for row in logs[1]] == pytest.approx([row["loss"] for row in logs[0]], abs=1e-4)
     assert [row["step"] for row in logs[1]] == [row["step"] for row in logs[0]]

@@ -22,7 +22,7 @@ from probing_vlp.captioner.decode import (
 )
 from probing_vlp.captioner.fc import FCCaptioner
 
-UNKNOWN, JUST_BELOW_ONE = 4, 1 - 2 ** -24
+UNKNOWN, JUST_BELOW_ONE = 4, 1 - 2**-24
 
 
 @pytest.fixture(params=[3, 4, 5])
@@ -73,21 +73,25 @@ def test_greedy_over_a_large_vocabulary() -> None:
 P = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
 
 
-@pytest.mark.parametrize(("config", "shares"), [
-    (DecodeConfig(), [0.1, 0.4, 0.2, 0.3]),
-    (DecodeConfig(temperature=0.5), [1 / 30, 16 / 30, 4 / 30, 9 / 30]),         # p^2 = .01 .16 .04 .09
-    (DecodeConfig(temperature=2), [0.16270, 0.32540, 0.23009, 0.28181]),        # sqrt p = .31623 .63246 .44721 .54772
-    (DecodeConfig(top_k=1), [0, 1, 0, 0]),
-    (DecodeConfig(top_k=2), [0, 4 / 7, 0, 3 / 7]),
-    (DecodeConfig(top_k=3), [0, 4 / 9, 2 / 9, 3 / 9]),
-    (DecodeConfig(top_k=4), [0.1, 0.4, 0.2, 0.3]),
-    (DecodeConfig(top_p=0.35), [0, 1, 0, 0]),                                   # the likeliest reaches it alone
-    (DecodeConfig(top_p=0.6), [0, 4 / 7, 0, 3 / 7]),                            # .4 does not, .4 + .3 does
-    (DecodeConfig(top_p=0.75), [0, 4 / 9, 2 / 9, 3 / 9]),                       # .4 + .3 does not, .4 + .3 + .2 does
-    (DecodeConfig(top_p=0.95), [0.1, 0.4, 0.2, 0.3]),
-    (DecodeConfig(temperature=0.5, top_p=0.5), [0, 1, 0, 0]),                   # temperature first: 16/30 reaches .5
-    (DecodeConfig(top_k=2, top_p=0.55), [0, 1, 0, 0]),                          # top k first: 4/7 reaches .55
-], ids=lambda x: f"{x.temperature}-{x.top_k}-{x.top_p}" if isinstance(x, DecodeConfig) else "")
+@pytest.mark.parametrize(
+    ("config", "shares"),
+    [
+        (DecodeConfig(), [0.1, 0.4, 0.2, 0.3]),
+        (DecodeConfig(temperature=0.5), [1 / 30, 16 / 30, 4 / 30, 9 / 30]),  # p^2 = .01 .16 .04 .09
+        (DecodeConfig(temperature=2), [0.16270, 0.32540, 0.23009, 0.28181]),  # sqrt p = .31623 .63246 .44721 .54772
+        (DecodeConfig(top_k=1), [0, 1, 0, 0]),
+        (DecodeConfig(top_k=2), [0, 4 / 7, 0, 3 / 7]),
+        (DecodeConfig(top_k=3), [0, 4 / 9, 2 / 9, 3 / 9]),
+        (DecodeConfig(top_k=4), [0.1, 0.4, 0.2, 0.3]),
+        (DecodeConfig(top_p=0.35), [0, 1, 0, 0]),  # the likeliest reaches it alone
+        (DecodeConfig(top_p=0.6), [0, 4 / 7, 0, 3 / 7]),  # .4 does not, .4 + .3 does
+        (DecodeConfig(top_p=0.75), [0, 4 / 9, 2 / 9, 3 / 9]),  # .4 + .3 does not, .4 + .3 + .2 does
+        (DecodeConfig(top_p=0.95), [0.1, 0.4, 0.2, 0.3]),
+        (DecodeConfig(temperature=0.5, top_p=0.5), [0, 1, 0, 0]),  # temperature first: 16/30 reaches .5
+        (DecodeConfig(top_k=2, top_p=0.55), [0, 1, 0, 0]),  # top k first: 4/7 reaches .55
+    ],
+    ids=lambda x: f"{x.temperature}-{x.top_k}-{x.top_p}" if isinstance(x, DecodeConfig) else "",
+)
 def test_draw_by_hand(config: DecodeConfig, shares: list[float]) -> None:
     start = 0.0
     for word, share in enumerate(shares):
@@ -100,7 +104,7 @@ def test_draw_by_hand(config: DecodeConfig, shares: list[float]) -> None:
 def test_words_of_no_probability_are_never_drawn() -> None:
     logits = torch.full((4, 7), -math.inf)
     logits[:, [1, 3, 4]] = torch.tensor([[0.0, 0, 0], [1, 2, 3], [-50, 0, 50], [5, -5, 0]])
-    for u in (0.0, 1e-30, 2 ** -24, 0.5, JUST_BELOW_ONE):
+    for u in (0.0, 1e-30, 2**-24, 0.5, JUST_BELOW_ONE):
         assert torch.isin(draw(logits, torch.full((4,), u), DecodeConfig()), torch.tensor([1, 3, 4])).all()
     many = torch.randn(500, 9000, generator=torch.Generator().manual_seed(0)) * 3
     many[:, :3] = many[:, -3:] = -math.inf
@@ -113,8 +117,14 @@ def test_words_of_no_probability_are_never_drawn() -> None:
 
 
 @torch.no_grad()
-def probabilities(model: FCCaptioner, feature: Tensor, captions: list[list[int]], temperature: float = 1.0,
-                  keep: Tensor | None = None, banned: tuple[int, ...] = ()) -> Tensor:
+def probabilities(
+    model: FCCaptioner,
+    feature: Tensor,
+    captions: list[list[int]],
+    temperature: float = 1.0,
+    keep: Tensor | None = None,
+    banned: tuple[int, ...] = (),
+) -> Tensor:
     """Of each caption to be sampled."""
     found = []
     for caption in captions:
@@ -134,14 +144,20 @@ def excess(counts: Tensor, p: Tensor) -> float:
     return float(((observed - expected)[used] ** 2 / expected[used]).sum() - freedom) / math.sqrt(2 * freedom)
 
 
-@pytest.mark.parametrize(("temperature", "dropout", "unknown"),
-                         [(1, False, True), (0.6, True, False), (2, False, False)])
+@pytest.mark.parametrize(
+    ("temperature", "dropout", "unknown"), [(1, False, True), (0.6, True, False), (2, False, False)]
+)
 def test_sampled_captions_come_as_often_as_they_should(temperature: float, dropout: bool, unknown: bool) -> None:
     model, feature, N = tiny_captioner(seed=1), randn(1, 3), 20_000
     keep = torch.tensor([[2.0, 0, 2, 2], [0, 2, 2, 0], [2, 2, 0, 2]]).double() if dropout else None
     config = DecodeConfig("sample", temperature=temperature, unknown=unknown)
-    words = sample(make_stepper(model, config), feature, uniform(N, 3, seed=5),
-                   None if keep is None else keep.expand(N, 3, 4), config)
+    words = sample(
+        make_stepper(model, config),
+        feature,
+        uniform(N, 3, seed=5),
+        None if keep is None else keep.expand(N, 3, 4),
+        config,
+    )
     captions = every_caption(5, 3)
     index = {tuple(row): i for i, row in enumerate(padded(captions, 3).tolist())}
     found = torch.tensor([index[tuple(row)] for row in words.tolist()])
@@ -167,8 +183,11 @@ def test_a_caption_depends_on_its_own_numbers_alone(model: FCCaptioner) -> None:
 
 @torch.no_grad()
 def best_of_all(model: FCCaptioner, feature: Tensor, most: int, banned: int) -> tuple[float, list[int]]:
-    return max((float(slow_logprob(model, feature, caption).sum()), caption)
-               for caption in every_caption(model.vocabulary_size, most) if banned not in caption)
+    return max(
+        (float(slow_logprob(model, feature, caption).sum()), caption)
+        for caption in every_caption(model.vocabulary_size, most)
+        if banned not in caption
+    )
 
 
 @torch.no_grad()
@@ -187,8 +206,9 @@ def slow_beam(model: FCCaptioner, feature: Tensor, width: int, most: int, banned
     return max(ended)
 
 
-def check_beam(model: FCCaptioner, features: Tensor, width: int, expected: list[tuple[float, list[int]]], most: int,
-               banned: int) -> None:
+def check_beam(
+    model: FCCaptioner, features: Tensor, width: int, expected: list[tuple[float, list[int]]], most: int, banned: int
+) -> None:
     found = beam(Stepper(model, (banned,)), features, width, most)
     assert torch.equal(found.words, padded([words for _, words in expected], most))
     assert found.logprob.tolist() == pytest.approx([score for score, _ in expected])
@@ -228,8 +248,11 @@ def test_a_wider_beam_finds_better_captions() -> None:
 # ---- decode
 
 
-METHODS = [DecodeConfig("greedy", max_length=5), DecodeConfig("sample", max_length=5),
-           DecodeConfig("beam", max_length=5, beam=3)]
+METHODS = [
+    DecodeConfig("greedy", max_length=5),
+    DecodeConfig("sample", max_length=5),
+    DecodeConfig("beam", max_length=5, beam=3),
+]
 
 
 @pytest.mark.parametrize("config", METHODS, ids=lambda config: config.method)
@@ -237,8 +260,8 @@ def test_logprob_is_that_of_the_caption_and_its_end(model: FCCaptioner, config: 
     features = randn(20, 3)
     found = decode(model, features, config, uniform(20, 5))
     for feature, row, logprob in zip(features, found.words.tolist(), found.logprob, strict=True):
-        caption = row[:row.index(0) + 1] if 0 in row else row
-        assert not any(row[len(caption):])
+        caption = row[: row.index(0) + 1] if 0 in row else row
+        assert not any(row[len(caption) :])
         torch.testing.assert_close(logprob, slow_logprob(model, feature, caption).sum().detach())
     torch.testing.assert_close(found.logprob, caption_logprob(model, features, found.words))
 

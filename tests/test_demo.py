@@ -27,7 +27,11 @@ def test_every_chapter_is_a_command_that_parses(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.slow
 def test_the_whole_story(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "probe.py", "demo", "--out", tmp_path / "demo"], cwd=ROOT, check=True,
-                   env={**os.environ, "PYTHONPATH": str(ROOT)})
+    subprocess.run(
+        [sys.executable, "probe.py", "demo", "--out", tmp_path / "demo"],
+        cwd=ROOT,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     page = (tmp_path / "demo" / "report" / "index.html").read_text(encoding="utf-8")
     assert "mini-clip" in page and "<svg" in page

@@ -34,8 +34,9 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 
 def listed(data: bytes, members: str = "val2014/*.jpg") -> Archive:
-    return Archive("val2014.zip", "coco", "zips/val2014.zip", len(data), 400_000,
-                   "md5:" + hashlib.md5(data).hexdigest(), members)
+    return Archive(
+        "val2014.zip", "coco", "zips/val2014.zip", len(data), 400_000, "md5:" + hashlib.md5(data).hexdigest(), members
+    )
 
 
 ZIP = zipped({**PHOTOS, "val2014/readme.txt": b"not wanted"})
@@ -85,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
             self.does.reached.set()
             self.does.hold.wait()
         else:
-            self.wfile.write(body[:self.does.drop_after])
+            self.wfile.write(body[: self.does.drop_after])
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
@@ -260,8 +261,9 @@ def test_the_paper_s_setting_needs_34_gb() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full to fill up")
-def test_a_full_disk_is_not_tried_again(config: DownloadConfig, does: Behaviour,
-                                        capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_not_tried_again(
+    config: DownloadConfig, does: Behaviour, capsys: pytest.CaptureFixture[str]
+) -> None:
     part = Path(config.out) / "val2014.zip.part"
     part.parent.mkdir()
     part.symlink_to("/dev/full")
@@ -274,8 +276,7 @@ def test_a_full_disk_is_not_tried_again(config: DownloadConfig, does: Behaviour,
 
 def test_kill_and_run_again(config: DownloadConfig, does: Behaviour) -> None:
     does.hold = threading.Event()
-    code = ("from probing_vlp.data.download import *\n"
-            f"download([{ENTRY!r}], {config!r})")
+    code = f"from probing_vlp.data.download import *\ndownload([{ENTRY!r}], {config!r})"
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.getcwd()})
     try:
         assert does.reached.wait(60)
@@ -327,10 +328,13 @@ def test_a_damaged_member_is_not_left_half_written(config: DownloadConfig, does:
     assert names(config) == ["val2014.zip", "val2014/0.jpg"]
 
 
-@pytest.mark.parametrize(("body", "says"), [
-    (b"no zip at all", "not a zip file"),
-    (zipped({"a": b""}), "holds no val2014"),
-])
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"no zip at all", "not a zip file"),
+        (zipped({"a": b""}), "holds no val2014"),
+    ],
+)
 def test_not_the_archive(config: DownloadConfig, does: Behaviour, body: bytes, says: str) -> None:
     does.body = body
     with pytest.raises(UserError, match=says):

@@ -76,8 +76,10 @@ def test_corpus() -> None:
 
 
 def test_nothing_of_torch_or_java_is_imported() -> None:
-    code = ("import sys; from probing_vlp.data.embedded import load_embedded; load_embedded(); "
-            "print([m for m in sys.modules if m.split('.')[0] in ('torch', 'transformers', 'pycocoevalcap')])")
+    code = (
+        "import sys; from probing_vlp.data.embedded import load_embedded; load_embedded(); "
+        "print([m for m in sys.modules if m.split('.')[0] in ('torch', 'transformers', 'pycocoevalcap')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -93,7 +95,8 @@ def test_the_list_can_be_remade(tmp_path: Path) -> None:
 
 def test_a_sample_without_free_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "captions_val.json").write_text(
-        '{"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"id": 1, "image_id": 1, "caption": "x"}]}')
+        '{"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"id": 1, "image_id": 1, "caption": "x"}]}'
+    )
     with pytest.raises(UserError, match="free licence"):
         write_image_list(tmp_path, tmp_path / "images.csv")
     assert not (tmp_path / "images.csv").exists()

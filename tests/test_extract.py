@@ -46,8 +46,9 @@ def folder(tmp_path: Path) -> Path:
 
 def config(folder: Path, out: str, **options: object) -> ExtractConfig:
     values = {"backbone": "tests.test_extract:toy", "device": "cpu", "workers": 1, "batch_size": 5, **options}
-    return ExtractConfig(str(folder / "images"), folder / out, f"{folder / 'images'},{folder / 'captions.csv'}",
-                         **values)  # type: ignore[arg-type]
+    return ExtractConfig(
+        str(folder / "images"), folder / out, f"{folder / 'images'},{folder / 'captions.csv'}", **values
+    )  # type: ignore[arg-type]
 
 
 def toy(rest: str = "", checkpoint: Path | None = None) -> Backbone:
@@ -55,8 +56,13 @@ def toy(rest: str = "", checkpoint: Path | None = None) -> Backbone:
     torch.manual_seed(0)
     network = torch.nn.Conv2d(3, 3, 3)
     preprocess = squeeze(16, PIL.Resampling.BILINEAR, (0.0,) * 3, (1.0,) * 3)
-    return Backbone("toy", network, preprocess,
-                    lambda x: torch.cat([x.mean((2, 3)), network(x).mean((2, 3))], 1), {"preprocess": "16 px"})
+    return Backbone(
+        "toy",
+        network,
+        preprocess,
+        lambda x: torch.cat([x.mean((2, 3)), network(x).mean((2, 3))], 1),
+        {"preprocess": "16 px"},
+    )
 
 
 def test_mean_colour_of_a_plain_picture(tmp_path: Path) -> None:
@@ -98,10 +104,15 @@ def test_features_of_the_assets_are_remade(tmp_path: Path) -> None:
     for i in range(3):
         paint(tmp_path / "images" / f"{i}.jpg", i)
     urls = {1: "http://creativecommons.org/licenses/by-nc/2.0/", 4: "http://creativecommons.org/licenses/by/2.0/"}
-    (tmp_path / "captions_val.json").write_text(json.dumps({
-        "licenses": [{"id": key, "url": url, "name": ""} for key, url in urls.items()],
-        "images": [{"id": 9 - i, "file_name": f"{i}.jpg", "license": (4, 1, 4)[i]} for i in range(3)],
-        "annotations": [{"id": i, "image_id": 9 - i, "caption": "a picture"} for i in range(3)]}))
+    (tmp_path / "captions_val.json").write_text(
+        json.dumps(
+            {
+                "licenses": [{"id": key, "url": url, "name": ""} for key, url in urls.items()],
+                "images": [{"id": 9 - i, "file_name": f"{i}.jpg", "license": (4, 1, 4)[i]} for i in range(3)],
+                "annotations": [{"id": i, "image_id": 9 - i, "caption": "a picture"} for i in range(3)],
+            }
+        )
+    )
     for _ in range(2):  # the second replaces the first
         assert write_features(tmp_path, tmp_path / "features") == 2
     store = FeatureStore.open(tmp_path / "features")
@@ -120,20 +131,27 @@ def test_embedded_features_are_those_of_the_photographs() -> None:
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(folder: Path) -> None:
-    code = ("import sys, time\nfrom pathlib import Path\nfrom tests import test_extract as t\n"
-            "from probing_vlp.data import extract as e\n"
-            "folder, out, cut = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n"
-            "class Slow(e.FeatureWriter):\n"
-            "    def write(self, rows):\n"
-            "        super().write(rows)\n"
-            "        if self.done >= cut:\n"
-            "            print('cut', flush=True); sys.stdin.read()\n"  # waits there to be killed
-            "e.FeatureWriter = Slow\n"
-            "e.run(t.config(folder, out, batch_size=2, resume=True))\n")
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom tests import test_extract as t\n"
+        "from probing_vlp.data import extract as e\n"
+        "folder, out, cut = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n"
+        "class Slow(e.FeatureWriter):\n"
+        "    def write(self, rows):\n"
+        "        super().write(rows)\n"
+        "        if self.done >= cut:\n"
+        "            print('cut', flush=True); sys.stdin.read()\n"  # waits there to be killed
+        "e.FeatureWriter = Slow\n"
+        "e.run(t.config(folder, out, batch_size=2, resume=True))\n"
+    )
     environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
     module.run(config(folder, "whole", batch_size=2))
-    process = subprocess.Popen([sys.executable, "-c", code, str(folder), "cut", "6"], env=environment,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder), "cut", "6"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout and any(line.strip() == "cut" for line in process.stdout)
     process.kill()
     process.communicate()
@@ -167,7 +185,7 @@ def test_a_truncated_jpeg_is_never_loaded(tmp_path: Path) -> None:
 def test_a_truncated_jpeg_stops_the_run_which_can_go_on(folder: Path) -> None:
     path = folder / "images/7.jpg"
     whole = path.read_bytes()
-    path.write_bytes(whole[:len(whole) // 2])
+    path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"7\.jpg: not a whole image .* fetch it again") as caught:
         module.run(config(folder, "out"))
     assert "\n" not in str(caught.value)
@@ -207,19 +225,24 @@ def test_sub_folders_of_coco(tmp_path: Path) -> None:
     name, other = "COCO_val2014_000000000042.jpg", "COCO_train2014_000000000009.jpg"
     for path in (tmp_path / "a/val2014" / name, tmp_path / "b" / other):
         paint(path, 0)
-    found = find_images([Image(42, name, "test"), Image(9, other, "train", folder="train2014")],
-                        [str(tmp_path / "a"), str(tmp_path / "b")])
+    found = find_images(
+        [Image(42, name, "test"), Image(9, other, "train", folder="train2014")],
+        [str(tmp_path / "a"), str(tmp_path / "b")],
+    )
     assert [pixels.path for pixels in found] == [tmp_path / "a/val2014" / name, tmp_path / "b" / other]
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("resnet11", "unknown backbone 'resnet11'; did you mean resnet101?"),
-    ("timm:resnet9999", "is no timm model; did you mean resnet"),
-    ("open_clip:ViT-B-33:openai", "is no open_clip architecture; did you mean ViT-B-32"),
-    ("open_clip:ViT-B-32:laion", r"is no pretrained tag of ViT-B-32 \(nor a file\); did you mean laion"),
-    ("open_clip:ViT-B-32", "is no pretrained tag"),
-    ("no.such:Thing", "there is no module no.such"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet11", "unknown backbone 'resnet11'; did you mean resnet101?"),
+        ("timm:resnet9999", "is no timm model; did you mean resnet"),
+        ("open_clip:ViT-B-33:openai", "is no open_clip architecture; did you mean ViT-B-32"),
+        ("open_clip:ViT-B-32:laion", r"is no pretrained tag of ViT-B-32 \(nor a file\); did you mean laion"),
+        ("open_clip:ViT-B-32", "is no pretrained tag"),
+        ("no.such:Thing", "there is no module no.such"),
+    ],
+)
 def test_unknown_names(name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_backbone(name)
@@ -265,10 +288,15 @@ def test_weights_that_do_not_fit_or_are_no_weights(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pth")
     (tmp_path / "text.pth").write_text("hello")
     (tmp_path / "text.safetensors").write_text("hello")
-    for name, message in (("half.pth", "lacks 1 of 2 weights.*: bias"), ("shape.pth", "lacks 1 of 2.*: weight"),
-                          ("none.pth", "no such checkpoint"), ("code.pth", "not a safetensors file nor"),
-                          ("text.pth", "not a safetensors file nor"), ("text.safetensors", "not a safetensors file"),
-                          ("list.pth", "holds no table")):
+    for name, message in (
+        ("half.pth", "lacks 1 of 2 weights.*: bias"),
+        ("shape.pth", "lacks 1 of 2.*: weight"),
+        ("none.pth", "no such checkpoint"),
+        ("code.pth", "not a safetensors file nor"),
+        ("text.pth", "not a safetensors file nor"),
+        ("text.safetensors", "not a safetensors file"),
+        ("list.pth", "holds no table"),
+    ):
         with pytest.raises(UserError, match=message) as caught:
             fill(torch.nn.Conv2d(3, 3, 3), tmp_path / name)
         assert "\n" not in str(caught.value)

@@ -31,13 +31,15 @@ def test_packed_pass_is_the_slow_one(dropout: bool) -> None:
     model, features, scale = tiny_captioner(), randn(6, 3), randn(6, 4, seed=1)
     keep = (randn(6, 4, 4, seed=2) > 0).double() * 2 if dropout else None
     loss, logprob = model(features, begin_with_end(WORDS), WORDS, LENGTHS, scale, keep)
-    slow = [slow_logprob(model, features[i], caption, None if keep is None else keep[i])
-            for i, caption in enumerate(CAPTIONS)]
-    expected = -sum((scale[i, :len(row)] * row).sum() for i, row in enumerate(slow))
+    slow = [
+        slow_logprob(model, features[i], caption, None if keep is None else keep[i])
+        for i, caption in enumerate(CAPTIONS)
+    ]
+    expected = -sum((scale[i, : len(row)] * row).sum() for i, row in enumerate(slow))
     torch.testing.assert_close(loss, expected)
     for i, row in enumerate(slow):
-        torch.testing.assert_close(logprob[i, :len(row)], row.detach())
-        assert not logprob[i, len(row):].any()
+        torch.testing.assert_close(logprob[i, : len(row)], row.detach())
+        assert not logprob[i, len(row) :].any()
     leaves = list(model.parameters())
     torch.testing.assert_close(torch.autograd.grad(loss, leaves), torch.autograd.grad(expected, leaves))
 
@@ -81,7 +83,7 @@ def test_begin_of_one_unit_by_hand() -> None:
         model.image.weight.fill_(2)
         model.image.bias.fill_(1)
         model.word.weight[0] = -2
-        model.input_gates.weight.copy_(torch.tensor([[0.0], [0], [0], [1], [-1]]))    # candidates: x and -x
+        model.input_gates.weight.copy_(torch.tensor([[0.0], [0], [0], [1], [-1]]))  # candidates: x and -x
         model.input_gates.bias.copy_(torch.tensor([0, math.log(3), 0, 0, 0]))
         model.recurrent_gates.bias.copy_(torch.tensor([math.log(3), 0, 0, 0, 0]))
         model.recurrent_gates.weight.copy_(torch.tensor([[0.0], [0], [0], [4], [0]]))

@@ -64,10 +64,12 @@ def test_a_store_larger_than_memory_allowed_is_read_row_by_row(tmp_path: Path) -
     with open(tmp_path / "big/features.npy", "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)})
         file.truncate(file.tell() + rows * dim * 4)
-    code = (f"import resource; resource.setrlimit(resource.RLIMIT_DATA, ({1 << 30}, {1 << 30}))\n"
-            "import sys; from probing_vlp.data.features import FeatureStore\n"
-            f"assert FeatureStore.open(sys.argv[1]).rows([0, {rows - 1}]).sum() == 0\n"
-            "assert 'torch' not in sys.modules")
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_DATA, ({1 << 30}, {1 << 30}))\n"
+        "import sys; from probing_vlp.data.features import FeatureStore\n"
+        f"assert FeatureStore.open(sys.argv[1]).rows([0, {rows - 1}]).sum() == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
     environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "big")], check=True, env=environment)
 
@@ -78,15 +80,18 @@ def test_unknown_images_are_named(tmp_path: Path) -> None:
         store.rows([7, 8, 9, 8])
 
 
-@pytest.mark.parametrize(("harm", "message"), [
-    (lambda f: (f / "index.json").unlink(), "no such feature index"),
-    (lambda f: (f / "index.json").write_text("{}"), "not a feature index"),
-    (lambda f: (f / "index.json").write_text("{"), "not a feature index"),
-    (lambda f: (f / "features.npy").unlink(), "not a whole .npy file"),
-    (lambda f: os.truncate(f / "features.npy", 150), "not a whole .npy file"),
-    (lambda f: (f / "features.npy").write_bytes(b""), "not a whole .npy file"),
-    (lambda f: np.save(f / "features.npy", np.zeros((4, 2), np.float32)), r"holds float32 \(4, 2\), but index"),
-])
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda f: (f / "index.json").unlink(), "no such feature index"),
+        (lambda f: (f / "index.json").write_text("{}"), "not a feature index"),
+        (lambda f: (f / "index.json").write_text("{"), "not a feature index"),
+        (lambda f: (f / "features.npy").unlink(), "not a whole .npy file"),
+        (lambda f: os.truncate(f / "features.npy", 150), "not a whole .npy file"),
+        (lambda f: (f / "features.npy").write_bytes(b""), "not a whole .npy file"),
+        (lambda f: np.save(f / "features.npy", np.zeros((4, 2), np.float32)), r"holds float32 \(4, 2\), but index"),
+    ],
+)
 def test_a_damaged_folder_is_one_line(tmp_path: Path, harm: object, message: str) -> None:
     write(tmp_path / "f")
     harm(tmp_path / "f")  # type: ignore[operator]
@@ -115,12 +120,15 @@ def test_an_unfinished_folder_is_not_opened_nor_overwritten(tmp_path: Path) -> N
     assert FeatureWriter(tmp_path / "g", index(), resume=True).finish().rows([7]).tolist() == [[0, 1, 2]]
 
 
-@pytest.mark.parametrize(("other", "message"), [
-    (index(backbone="resnet101"), r"another backbone \(toy there, resnet101 now\)"),
-    (index(dim=4), r"another dim \(3 there, 4 now\)"),
-    (index(dtype="float16"), "another dtype"),
-    (index(ids=IDS[:2]), r"another image_ids \(4 and 2 of them\)"),
-])
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (index(backbone="resnet101"), r"another backbone \(toy there, resnet101 now\)"),
+        (index(dim=4), r"another dim \(3 there, 4 now\)"),
+        (index(dtype="float16"), "another dtype"),
+        (index(ids=IDS[:2]), r"another image_ids \(4 and 2 of them\)"),
+    ],
+)
 def test_resume_refuses_other_features(tmp_path: Path, other: FeatureIndex, message: str) -> None:
     FeatureWriter(tmp_path / "f", index()).write(VALUES[:2])
     with pytest.raises(UserError, match=message):
@@ -200,5 +208,11 @@ def test_a_kill_before_the_plan_starts_afresh(tmp_path: Path) -> None:
 def test_the_index_says_what_the_contract_says(tmp_path: Path) -> None:
     write(tmp_path / "f")
     row = json.loads((tmp_path / "f/index.json").read_text())
-    assert row == {"backbone": "toy", "dim": 3, "dtype": "float32", "image_ids": list(IDS),
-                   "file_names": [f"{i}.jpg" for i in IDS], "details": {"size": "8"}}
+    assert row == {
+        "backbone": "toy",
+        "dim": 3,
+        "dtype": "float32",
+        "image_ids": list(IDS),
+        "file_names": [f"{i}.jpg" for i in IDS],
+        "details": {"size": "8"},
+    }

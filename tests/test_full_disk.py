@@ -56,8 +56,13 @@ def test_training(command: str, disk: Path, place: Path, programs: Programs) -> 
 
 
 SHORT_REPORT = REPORT + " --skip [metrics,perplexity,nouns]"
-COMMANDS = {"dump": f"{DUMP} --resume", "score": SCORE, "features": f"{FEATURES} --resume", "report": SHORT_REPORT,
-            "unigrams": UNIGRAMS}
+COMMANDS = {
+    "dump": f"{DUMP} --resume",
+    "score": SCORE,
+    "features": f"{FEATURES} --resume",
+    "report": SHORT_REPORT,
+    "unigrams": UNIGRAMS,
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)

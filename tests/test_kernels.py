@@ -57,8 +57,10 @@ def test_weighted_nll_gradients_are_those_of_finite_differences() -> None:
     gradients = torch.autograd.grad(weighted_nll(*leaves, target, scale)[0], leaves)
     for seed in range(5):
         way = [1e-6 * randn(*leaf.shape, seed=seed) for leaf in leaves]
-        ahead, behind = (weighted_nll(*(leaf + sign * w for leaf, w in zip(leaves, way, strict=True)), target, scale)[0]
-                         for sign in (1, -1))
+        ahead, behind = (
+            weighted_nll(*(leaf + sign * w for leaf, w in zip(leaves, way, strict=True)), target, scale)[0]
+            for sign in (1, -1)
+        )
         expected = sum((g * w).sum() for g, w in zip(gradients, way, strict=True))
         torch.testing.assert_close((ahead - behind).detach() / 2, expected, rtol=1e-6, atol=1e-13)
 
@@ -99,7 +101,7 @@ def lstm_inputs(sizes: list[int], H: int = 3, words: int = 4) -> tuple[Tensor, T
 def step_by_step(inputs: Tensor, word: Tensor, sizes: list[int], h: Tensor, c: Tensor, weight: Tensor) -> Tensor:
     rows, start = [], 0
     for n in sizes:
-        gates = inputs[word[start:start + n]] + h[:n] @ weight.t()
+        gates = inputs[word[start : start + n]] + h[:n] @ weight.t()
         i, f, o, a, b = gates.chunk(5, 1)
         c = torch.sigmoid(f) * c[:n] + torch.sigmoid(i) * torch.maximum(a, b)
         h = torch.sigmoid(o) * torch.tanh(c)
@@ -135,7 +137,9 @@ def test_bfloat16_products_stay_near_the_exact_numbers() -> None:
     # bfloat16 keeps 8 bits: products are off by up to 1 in 256
     torch.testing.assert_close(loss, plain_nll(*nll)[0], rtol=0.02, atol=0.1)
     torch.testing.assert_close(hidden, expected, rtol=0.02, atol=0.02)
-    torch.testing.assert_close(torch.autograd.grad(hidden.sum(), lstm[4]), torch.autograd.grad(expected.sum(), lstm[4]),
-                               rtol=0.05, atol=0.05)
-    torch.testing.assert_close(torch.autograd.grad(loss, nll[1]), torch.autograd.grad(plain_nll(*nll)[0], nll[1]),
-                               rtol=0.05, atol=0.1)
+    torch.testing.assert_close(
+        torch.autograd.grad(hidden.sum(), lstm[4]), torch.autograd.grad(expected.sum(), lstm[4]), rtol=0.05, atol=0.05
+    )
+    torch.testing.assert_close(
+        torch.autograd.grad(loss, nll[1]), torch.autograd.grad(plain_nll(*nll)[0], nll[1]), rtol=0.05, atol=0.1
+    )

@@ -23,7 +23,8 @@ REFERENCES = {
     7: ("A man riding a horse in a field.", "The man is on a brown horse.", "A person rides horses"),
     3: ("Two dogs play with a ball", "A pair of dogs playing, outside!"),
     5: ("a plate of food on a table", "A dinner plate on the table.", "Some food."),
-    9: ("a red bus on a city street", "the bus is red")}
+    9: ("a red bus on a city street", "the bus is red"),
+}
 CAPTIONS = {7: "a man on a horse", 3: "two dogs playing with a ball in the grass", 5: "a table", 9: "zebra"}
 NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "METEOR_image", "ROUGE-L", "CIDEr", "SPICE"]
 
@@ -79,7 +80,8 @@ def test_scores_of_the_sums_are_pycocoevalcaps() -> None:
     assert all(estimate.low <= estimate.value <= estimate.high for estimate in ours)
     assert metrics.rouge_l(references, captions, context)[0].value == Rouge().compute_score(references, captions)[0]
     assert metrics.cider(references, captions, context)[0].value == pytest.approx(
-        Cider().compute_score(references, captions)[0], rel=1e-12)
+        Cider().compute_score(references, captions)[0], rel=1e-12
+    )
 
 
 def test_meteor_of_one_match_by_hand() -> None:
@@ -155,7 +157,7 @@ def test_without_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_java_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    version = "[ \"$1\" = -version ] && { echo 'openjdk version \"17.0.1\"' >&2; exit 0; }"
+    version = '[ "$1" = -version ] && { echo \'openjdk version "17.0.1"\' >&2; exit 0; }'
     without_java(monkeypatch, tmp_path, f"{version}\necho no memory >&2; exit 1")
     rows = measure(CAPTIONS)
     assert rows["METEOR"].note == "unavailable: METEOR's Java process failed (no memory)"
@@ -163,10 +165,14 @@ def test_java_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     java.close_meteor()
 
 
-@pytest.mark.parametrize(("captions", "message"), [
-    (((7, "a"), (8, "b")), "image 8 has no reference captions"),
-    (((7, "a"), (7, "b")), "image 7 has more than one caption"),
-    ((), "holds no captions")])
+@pytest.mark.parametrize(
+    ("captions", "message"),
+    [
+        (((7, "a"), (8, "b")), "image 8 has no reference captions"),
+        (((7, "a"), (7, "b")), "image 7 has more than one caption"),
+        ((), "holds no captions"),
+    ],
+)
 def test_unusable_dumps(captions: tuple[tuple[int, str], ...], message: str) -> None:
     dump = CaptionDump("d", tuple(CaptionRecord(*pair) for pair in captions))
     with pytest.raises(UserError, match=message):

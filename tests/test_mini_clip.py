@@ -76,8 +76,12 @@ def test_broken_folders(folder: Path, tmp_path: Path) -> None:
         MiniClipScorer(checkpoint=folder)
     weights.write_bytes(whole)
     description = json.loads(about.read_text())
-    for broken in ("{", "[]", json.dumps({**description, "sizes": {}}),
-                   json.dumps({**description, "sizes": {**description["sizes"], "word": 6}})):
+    for broken in (
+        "{",
+        "[]",
+        json.dumps({**description, "sizes": {}}),
+        json.dumps({**description, "sizes": {**description["sizes"], "word": 6}}),
+    ):
         about.write_text(broken)
         with pytest.raises(UserError, match="not a mini-clip of this version"):
             MiniClipScorer(checkpoint=folder)

@@ -20,8 +20,11 @@ def sentences(lines: int | None = None) -> list[list[str]]:
 
 def linear(model: NgramModel) -> Table:
     """(probability, backoff) by n-gram."""
-    return {" ".join(model.vocabulary[i] for i in words): (prob, backoff) for order in model.orders
-            for words, prob, backoff in zip(order.words, order.prob, order.backoff, strict=True)}
+    return {
+        " ".join(model.vocabulary[i] for i in words): (prob, backoff)
+        for order in model.orders
+        for words, prob, backoff in zip(order.words, order.prob, order.backoff, strict=True)
+    }
 
 
 def read_arpa(text: str) -> Table:

@@ -27,8 +27,11 @@ def test_means_over_captions(context: Context) -> None:
     assert found["nouns"].value == pytest.approx((3 + 3 + 0) / 3)  # man horse field; elephant elephant elephants
     assert found["distinct_nouns"].value == pytest.approx((3 + 2 + 0) / 3)  # word forms: elephant, elephants
     assert {row.n for row in found.values()} == {3}
-    assert all(row.ci_low <= row.value <= row.ci_high for row in found.values()
-               if row.ci_low is not None and row.value is not None and row.ci_high is not None)
+    assert all(
+        row.ci_low <= row.value <= row.ci_high
+        for row in found.values()
+        if row.ci_low is not None and row.value is not None and row.ci_high is not None
+    )
 
 
 def test_batch_and_order_do_not_change_tags(context: Context) -> None:

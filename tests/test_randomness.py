@@ -31,8 +31,10 @@ def test_seed_and_step_do_not_run_together() -> None:
 
 def test_processes_share_the_rows_of_one_draw() -> None:
     assert torch.equal(torch.cat([numbers(rows=slice(0, 2)), numbers(rows=slice(2, 6))]), numbers())
-    first, second, whole = (dropout_rows(rows, 6, (3, 2), 0.5, generator_for(1, 1, "dropout", CPU))
-                            for rows in (slice(0, 3), slice(3, 6), slice(0, 6)))
+    first, second, whole = (
+        dropout_rows(rows, 6, (3, 2), 0.5, generator_for(1, 1, "dropout", CPU))
+        for rows in (slice(0, 3), slice(3, 6), slice(0, 6))
+    )
     assert torch.equal(torch.cat([first, second]), whole)
 
 

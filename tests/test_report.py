@@ -30,11 +30,28 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(world: Path) -> subprocess.CompletedProcess[str]:
     """The command line's run with every analysis and photographs, and what it imported."""
     config = options(world, world / "full")
-    words = ["report", *map(str, config.dumps), "--data", config.data, "--corpus", "data", "--draws", "200",
-             "--images", str(world / "images"), "--out", str(config.out)]
+    words = [
+        "report",
+        *map(str, config.dumps),
+        "--data",
+        config.data,
+        "--corpus",
+        "data",
+        "--draws",
+        "200",
+        "--images",
+        str(world / "images"),
+        "--out",
+        str(config.out),
+    ]
     environment = {**os.environ, "PROBING_VLP_CACHE": str(world / "cache")}
-    return subprocess.run([sys.executable, "-X", "importtime", "-m", "analysis", *words], env=environment,
-                          capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    return subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "analysis", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +114,13 @@ def test_every_number_of_a_table_stands_in_the_results(full: Path) -> None:
     with open(full / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     values = [float(row[key]) for row in rows for key in ("value", "ci_low", "ci_high") if row[key]]
-    known = {text for value in values for scale in (1, 100) for places in range(5)
-             for text in (f"{abs(value) * scale:,.{places}f}",)} | {row["n"] for row in rows}
+    known = {
+        text
+        for value in values
+        for scale in (1, 100)
+        for places in range(5)
+        for text in (f"{abs(value) * scale:,.{places}f}",)
+    } | {row["n"] for row in rows}
     steps = {note for row in rows for note in re.findall(r"step (\d+)", row["note"])}
     page = Page((full / "index.html").read_text().split('id="provenance"')[0])
     numbers = {text for cell in page.cells for text in re.findall(r"\d[\d,.]*\d|\d", cell) if "unavailable" not in cell}
@@ -176,24 +198,35 @@ def test_dumps_of_different_images_are_compared_over_the_shared_ones(world: Path
     assert "do not describe the same images (CE 5, part 3; 3 in all of them)" in page
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"dumps": []}, "no dump given"),
-    ({"dumps": [Path("nowhere.jsonl")]}, "nowhere.jsonl: no such dump"),
-    ({"dumps": ["ce", "ce"]}, "given 2 times"),
-    ({"dumps": ["ce", "other"]}, "no image in common"),
-    ({"dumps": ["ce", "none"]}, "holds no captions"),
-    ({"images": Path("nowhere")}, "nowhere: no such folder of images"),
-    ({"images": "holes"}, f"{name_of(42)}: no such image"),
-    ({"images": "broken"}, "not a readable picture"),
-    ({"out": "file"}, "is a file"),
-    ({"out": "file/below"}, "is a file"),
-    ({"skip": ["metric"]}, "--skip metric"),
-])
-def test_bad_input_is_one_line_and_writes_nothing(world: Path, tmp_path: Path, changes: dict[str, Any],
-                                                  message: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dumps": []}, "no dump given"),
+        ({"dumps": [Path("nowhere.jsonl")]}, "nowhere.jsonl: no such dump"),
+        ({"dumps": ["ce", "ce"]}, "given 2 times"),
+        ({"dumps": ["ce", "other"]}, "no image in common"),
+        ({"dumps": ["ce", "none"]}, "holds no captions"),
+        ({"images": Path("nowhere")}, "nowhere: no such folder of images"),
+        ({"images": "holes"}, f"{name_of(42)}: no such image"),
+        ({"images": "broken"}, "not a readable picture"),
+        ({"out": "file"}, "is a file"),
+        ({"out": "file/below"}, "is a file"),
+        ({"skip": ["metric"]}, "--skip metric"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    world: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     ce = world / "ce" / "dumps" / "test.jsonl"
-    places = {"ce": ce, "other": tmp_path / "other.jsonl", "none": tmp_path / "none.jsonl", "holes": tmp_path / "holes",
-              "broken": tmp_path / "broken", "file": tmp_path / "file", "file/below": tmp_path / "file" / "below"}
+    places = {
+        "ce": ce,
+        "other": tmp_path / "other.jsonl",
+        "none": tmp_path / "none.jsonl",
+        "holes": tmp_path / "holes",
+        "broken": tmp_path / "broken",
+        "file": tmp_path / "file",
+        "file/below": tmp_path / "file" / "below",
+    }
     write_dump(places["other"], {"name": "other"}, [CaptionRecord(7, "a dog")])
     write_dump(places["none"], {"name": "none"}, [])
     places["holes"].mkdir()
@@ -203,7 +236,8 @@ def test_bad_input_is_one_line_and_writes_nothing(world: Path, tmp_path: Path, c
         (places["broken"] / name_of(image_id)).write_bytes((world / "images" / name_of(image_id)).read_bytes()[:300])
     mended: dict[str, Any] = {"out": tmp_path / "out"} | {
         key: [places.get(item, item) for item in value] if isinstance(value, list) else places.get(value, value)
-        for key, value in changes.items()}
+        for key, value in changes.items()
+    }
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         run(options(world, **mended))
     assert "\n" not in str(caught.value)

@@ -10,9 +10,11 @@ from analysis.results import FIELDS, Row, read_rows, row, unavailable, write_row
 from probing_vlp.errors import UserError
 from probing_vlp.stats import Estimate
 
-ROWS = [Row("BLEU-4", "ce", 0.1234567890123456, 0.1, 0.2, 507, "score 0-1", "pycocoevalcap 1.2"),
-        Row("length", 'a "b", ü', 9.0, None, None, 1, "words", "x", "two\nlines"),
-        unavailable("SPICE", "ce", "score 0-1", "pycocoevalcap 1.2", "no jars", 507)]
+ROWS = [
+    Row("BLEU-4", "ce", 0.1234567890123456, 0.1, 0.2, 507, "score 0-1", "pycocoevalcap 1.2"),
+    Row("length", 'a "b", ü', 9.0, None, None, 1, "words", "x", "two\nlines"),
+    unavailable("SPICE", "ce", "score 0-1", "pycocoevalcap 1.2", "no jars", 507),
+]
 
 
 @pytest.mark.parametrize("kind", [0, 1])
@@ -34,10 +36,16 @@ def test_nan_becomes_none() -> None:
     assert row("a", "m", Estimate(1.0, nan, nan, 1), "u", "s") == Row("a", "m", 1.0, None, None, 1, "u", "s")
 
 
-@pytest.mark.parametrize(("name", "text", "message"), [
-    ("r.json", '{"a": 1}', "list of rows"), ("r.json", "[{]", "not a results file"),
-    ("r.json", "[3]", "row 1: the columns"), ("r.csv", "a,b\n1,2\n", "row 1: the columns"),
-    ("r.csv", ",".join(FIELDS) + "\nx,m,much,,,3,u,s,\n", "row 1: could not convert")])
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("r.json", '{"a": 1}', "list of rows"),
+        ("r.json", "[{]", "not a results file"),
+        ("r.json", "[3]", "row 1: the columns"),
+        ("r.csv", "a,b\n1,2\n", "row 1: the columns"),
+        ("r.csv", ",".join(FIELDS) + "\nx,m,much,,,3,u,s,\n", "row 1: could not convert"),
+    ],
+)
 def test_foreign_files_are_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=message):

@@ -104,13 +104,16 @@ def test_captions_and_images_must_be_as_many(case: Case) -> None:
         case.scorer.score(case.scorer.encode(case.visuals), ["a", "b"])
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("minclip", "unknown scorer 'minclip'; did you mean mini-clip"),
-    ("clp", "did you mean clip"),
-    ("bert", "Known: cider, clip, mini-clip"),
-    ("no.such.module:Scorer", "there is no module no.such.module"),
-    ("probing_vlp.scorers.cider:Missing", "has no Missing"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("minclip", "unknown scorer 'minclip'; did you mean mini-clip"),
+        ("clp", "did you mean clip"),
+        ("bert", "Known: cider, clip, mini-clip"),
+        ("no.such.module:Scorer", "there is no module no.such.module"),
+        ("probing_vlp.scorers.cider:Missing", "has no Missing"),
+    ],
+)
 def test_unknown_names(name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_scorer(name)

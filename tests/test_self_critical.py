@@ -24,8 +24,19 @@ from probing_vlp.training.rewards import Reward, encode_images
 from probing_vlp.training.self_critical import SCSTConfig, run, signature, to_text
 
 COUNTS, FUSSY, NUMBER = "toys:Counts", "toys:Fussy", "toys:ImageNumber"
-LOGGED = {"step", "epoch", "loss", "reward_mean", "reward_spread", "beat_baseline", "unscored", "length", "entropy",
-          "kl", "learning_rate"}
+LOGGED = {
+    "step",
+    "epoch",
+    "loss",
+    "reward_mean",
+    "reward_spread",
+    "beat_baseline",
+    "unscored",
+    "length",
+    "entropy",
+    "kl",
+    "learning_rate",
+}
 CPU = torch.device("cpu")
 
 
@@ -34,18 +45,39 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataConfig, str]:
     """The toy data and a captioner trained on it for ten steps: it still writes all sorts of captions."""
     folder = tmp_path_factory.mktemp("start")
     data = toy_data(folder)
-    supervised.run(supervised.CEConfig(
-        run=str(folder / "ce"), data=data, min_count=0, max_words=6, batch_size=4, captions_per_image=2, epochs=5,
-        captioner=FCConfig(hidden=16, embedding=8, dropout=0.2), decoding=DecodeConfig(max_length=6),
-        learning_rate=0.02, clip=1.0))
+    supervised.run(
+        supervised.CEConfig(
+            run=str(folder / "ce"),
+            data=data,
+            min_count=0,
+            max_words=6,
+            batch_size=4,
+            captions_per_image=2,
+            epochs=5,
+            captioner=FCConfig(hidden=16, embedding=8, dropout=0.2),
+            decoding=DecodeConfig(max_length=6),
+            learning_rate=0.02,
+            clip=1.0,
+        )
+    )
     return data, str(folder / "ce")
 
 
 @pytest.fixture
 def config(start: tuple[DataConfig, str], tmp_path: Path) -> SCSTConfig:
     data, init = start
-    return SCSTConfig(run=str(tmp_path / "run"), init=init, data=data, scorers={COUNTS: 1.0}, batch_size=4, samples=5,
-                      decoding=DecodeConfig(max_length=6), learning_rate=0.02, clip=1.0, validate_every=1000)
+    return SCSTConfig(
+        run=str(tmp_path / "run"),
+        init=init,
+        data=data,
+        scorers={COUNTS: 1.0},
+        batch_size=4,
+        samples=5,
+        decoding=DecodeConfig(max_length=6),
+        learning_rate=0.02,
+        clip=1.0,
+        validate_every=1000,
+    )
 
 
 def log_of(config: SCSTConfig) -> list[dict[str, Any]]:
@@ -69,39 +101,52 @@ class Recomputed:
         stepper = Stepper(self.model)
         self.temperature = config.temperature
         how = DecodeConfig("sample", temperature=config.temperature)
-        self.captions = [row[:row.index(0) + 1] if 0 in row else row
-                         for row in sample(stepper, self.features, numbers, self.keep, how).tolist()]
-        self.baselines = [row[:row.index(0)] if 0 in row else row for row in greedy(stepper, self.features, T).tolist()]
+        self.captions = [
+            row[: row.index(0) + 1] if 0 in row else row
+            for row in sample(stepper, self.features, numbers, self.keep, how).tolist()
+        ]
+        self.baselines = [
+            row[: row.index(0)] if 0 in row else row for row in greedy(stepper, self.features, T).tolist()
+        ]
 
     def count(self, caption: list[int], word: str) -> int:
         return caption.count(self.vocabulary.encode([word])[0])
 
     def logprob(self, model: FCCaptioner, i: int) -> Tensor:
         """Of the tokens of caption i."""
-        return slow_logprob(model, self.features[i // 5], self.captions[i], None if self.keep is None else self.keep[i],
-                            self.temperature)
+        return slow_logprob(
+            model,
+            self.features[i // 5],
+            self.captions[i],
+            None if self.keep is None else self.keep[i],
+            self.temperature,
+        )
 
 
 def by_image(values: list[float]) -> list[list[float]]:
-    return [values[i:i + 5] for i in range(0, len(values), 5)]
+    return [values[i : i + 5] for i in range(0, len(values), 5)]
 
 
 @pytest.mark.parametrize(("dropout", "temperature"), [(True, 1.0), (False, 1.0), (True, 0.5)])
 def test_every_number_of_the_first_step(config: SCSTConfig, dropout: bool, temperature: float) -> None:
-    config = replace(config, steps=1, dropout=dropout, temperature=temperature,
-                     scorers={COUNTS: 1.0, NUMBER: 0.5})
+    config = replace(config, steps=1, dropout=dropout, temperature=temperature, scorers={COUNTS: 1.0, NUMBER: 0.5})
     run(config)
     line, step = log_of(config)[0], Recomputed(config)
     counts = [step.count(caption, "a") for caption in step.captions]
     rewards = [count + 0.5 * step.numbers[i // 5] for i, count in enumerate(counts)]
-    held = [step.count(caption, "a") + 0.5 * number
-            for caption, number in zip(step.baselines, step.numbers, strict=True)]
+    held = [
+        step.count(caption, "a") + 0.5 * number for caption, number in zip(step.baselines, step.numbers, strict=True)
+    ]
     advantage = [reward - held[i // 5] for i, reward in enumerate(rewards)]
     logprob = [step.logprob(step.model, i).detach() for i in range(20)]
     tokens = sum(map(len, step.captions))
     assert len(set(counts)) > 1 and len(set(map(len, step.captions))) > 1
-    assert set(line) == {*LOGGED, "val_reward", "val_cider", *(f"{s}/{n}" for s in ("score", "val_score")
-                                                               for n in (COUNTS, NUMBER))}
+    assert set(line) == {
+        *LOGGED,
+        "val_reward",
+        "val_cider",
+        *(f"{s}/{n}" for s in ("score", "val_score") for n in (COUNTS, NUMBER)),
+    }
     assert (line["step"], line["epoch"], line["learning_rate"], line["unscored"]) == (1, 0, 0.02, 0)
     assert line["reward_mean"] == pytest.approx(sum(rewards) / 20)
     assert line[f"score/{COUNTS}"] == pytest.approx(sum(counts) / 20)
@@ -183,8 +228,9 @@ def test_nothing_scored_is_an_error(config: SCSTConfig) -> None:
 # ---- rewards
 
 
-def reward_of(data: DataConfig, weights: dict[str, float], captions: list[str], rows: list[int],
-              **options: dict[str, Any]) -> tuple[list[float], dict[str, Tensor]]:
+def reward_of(
+    data: DataConfig, weights: dict[str, float], captions: list[str], rows: list[int], **options: dict[str, Any]
+) -> tuple[list[float], dict[str, Tensor]]:
     source = open_visuals(data)
     reward = Reward(weights, options, source, quiet=True)
     reward.encode("train", source.data.split("train"))
@@ -225,8 +271,9 @@ def test_no_reward_is_an_error(start: tuple[DataConfig, str], weights: dict[str,
         Reward(weights, {}, open_visuals(start[0]))
 
 
-def test_images_encoded_in_parts_are_seen_as_one(start: tuple[DataConfig, str],
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_encoded_in_parts_are_seen_as_one(
+    start: tuple[DataConfig, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = open_visuals(start[0])
     monkeypatch.setattr("probing_vlp.training.rewards.ENCODE_BATCH", 3)
 
@@ -239,15 +286,18 @@ def test_images_encoded_in_parts_are_seen_as_one(start: tuple[DataConfig, str],
 
 
 def test_text_of_words() -> None:
-    assert to_text(torch.tensor([[1, 2, 0, 0], [2, 2, 3, 1], [0, 0, 0, 0]]), Vocabulary(("a", "dog"))) \
-        == (["a dog", "dog dog <unk> a", ""], [True, False, True])
+    assert to_text(torch.tensor([[1, 2, 0, 0], [2, 2, 3, 1], [0, 0, 0, 0]]), Vocabulary(("a", "dog"))) == (
+        ["a dog", "dog dog <unk> a", ""],
+        [True, False, True],
+    )
 
 
 def test_what_a_captioner_was_trained_for_is_saved_with_it(config: SCSTConfig) -> None:
     config = replace(config, steps=1, baseline="leave-one-out")
     run(config)
-    _, _, checkpoint = load_captioner(Path(config.run) / "checkpoints" / "best.safetensors",
-                                      open_visuals(config.data).store, CPU)
+    _, _, checkpoint = load_captioner(
+        Path(config.run) / "checkpoints" / "best.safetensors", open_visuals(config.data).store, CPU
+    )
     assert checkpoint.state["signature"] == signature(config, "no")
     assert checkpoint.state["signature"]["reward"] == {COUNTS: 1.0}
     assert checkpoint.state["signature"]["baseline"] == "leave-one-out"

@@ -14,14 +14,24 @@ from probing_vlp.records import Image
 
 COCO: dict[str, Any] = {
     "licenses": [{"id": 4, "url": "http://creativecommons.org/licenses/by/2.0/", "name": "Attribution License"}],
-    "images": [{"id": 9, "file_name": "COCO_val2014_000000000009.jpg", "license": 4, "flickr_url": "http://f/9.jpg"},
-               {"id": 5, "file_name": "5.jpg"}],
-    "annotations": [{"id": 1, "image_id": 5, "caption": "A cat. "}, {"id": 2, "image_id": 9, "caption": "A T-shirt"},
-                    {"id": 3, "image_id": 5, "caption": "cat"}]}
+    "images": [
+        {"id": 9, "file_name": "COCO_val2014_000000000009.jpg", "license": 4, "flickr_url": "http://f/9.jpg"},
+        {"id": 5, "file_name": "5.jpg"},
+    ],
+    "annotations": [
+        {"id": 1, "image_id": 5, "caption": "A cat. "},
+        {"id": 2, "image_id": 9, "caption": "A T-shirt"},
+        {"id": 3, "image_id": 5, "caption": "cat"},
+    ],
+}
 SENTENCES = [{"raw": "Don't go.", "tokens": ["do", "nt", "go"]}]
-KARPATHY: dict[str, Any] = {"dataset": "coco", "images": [
-    {"cocoid": cocoid, "filename": f"{cocoid}.jpg", "filepath": "val2014", "split": split, "sentences": SENTENCES}
-    for cocoid, split in [(3, "test"), (1, "train"), (7, "restval"), (2, "val")]]}
+KARPATHY: dict[str, Any] = {
+    "dataset": "coco",
+    "images": [
+        {"cocoid": cocoid, "filename": f"{cocoid}.jpg", "filepath": "val2014", "split": split, "sentences": SENTENCES}
+        for cocoid, split in [(3, "test"), (1, "train"), (7, "restval"), (2, "val")]
+    ],
+}
 
 
 def saved(path: Path, content: object) -> Path:
@@ -37,8 +47,10 @@ def refused(path: object, *parts: str) -> Any:
 
 def test_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = read_coco({"val": saved(tmp_path / "v.json", COCO)})
-    assert data.images == (Image(9, "COCO_val2014_000000000009.jpg", "val", "CC BY 2.0", "http://f/9.jpg"),
-                           Image(5, "5.jpg", "val"))
+    assert data.images == (
+        Image(9, "COCO_val2014_000000000009.jpg", "val", "CC BY 2.0", "http://f/9.jpg"),
+        Image(5, "5.jpg", "val"),
+    )
     assert data.references(data.images[1]).captions == ("A cat.", "cat")
     assert data.tokens == {9: (("a", "t", "shirt"),), 5: (("a", "cat"), ("cat",))}
     assert data.split("val") == data.images
@@ -56,20 +68,28 @@ def test_a_folder_of_coco_files_gives_the_splits_it_has(tmp_path: Path) -> None:
         data.split("val")
 
 
-@pytest.mark.parametrize(("content", "parts"), [
-    ("{not json", ["line 1", "not JSON"]),
-    ("", ["not JSON"]),
-    ("[]", ["list"]),
-    ({"images": []}, ['"annotations"', "images"]),
-    ({"annotations": []}, ['"images"']),
-    ({**COCO, "annotations": []}, ["no captions"]),
-    ({**COCO, "annotations": [*COCO["annotations"], {"id": 88, "image_id": 77, "caption": "x"}]},
-     ["annotation 88", "image 77", "unknown"]),
-    ({**COCO, "images": [*COCO["images"], {"id": 4, "file_name": "4.jpg"}]}, ["image 4 (4.jpg)", "no caption"]),
-    ({**COCO, "images": [*COCO["images"], COCO["images"][0]]}, ["stands twice"]),
-    ({**COCO, "annotations": [{"id": 1, "image_id": 5}, {"id": 2, "image_id": 9, "caption": "a"}]}, ["no 'caption'"]),
-    ({**COCO, "annotations": [3]}, ["an annotation id, image_id"]),
-])
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("{not json", ["line 1", "not JSON"]),
+        ("", ["not JSON"]),
+        ("[]", ["list"]),
+        ({"images": []}, ['"annotations"', "images"]),
+        ({"annotations": []}, ['"images"']),
+        ({**COCO, "annotations": []}, ["no captions"]),
+        (
+            {**COCO, "annotations": [*COCO["annotations"], {"id": 88, "image_id": 77, "caption": "x"}]},
+            ["annotation 88", "image 77", "unknown"],
+        ),
+        ({**COCO, "images": [*COCO["images"], {"id": 4, "file_name": "4.jpg"}]}, ["image 4 (4.jpg)", "no caption"]),
+        ({**COCO, "images": [*COCO["images"], COCO["images"][0]]}, ["stands twice"]),
+        (
+            {**COCO, "annotations": [{"id": 1, "image_id": 5}, {"id": 2, "image_id": 9, "caption": "a"}]},
+            ["no 'caption'"],
+        ),
+        ({**COCO, "annotations": [3]}, ["an annotation id, image_id"]),
+    ],
+)
 def test_bad_coco_files(tmp_path: Path, content: object, parts: list[str]) -> None:
     path = saved(tmp_path / "v.json", content)
     with refused(path, *parts):
@@ -100,14 +120,17 @@ def test_karpathy_without_folders_coco_ids_or_tokens_as_for_flickr(tmp_path: Pat
     assert data.tokens == {0: (("a", "dog"),)}
 
 
-@pytest.mark.parametrize(("content", "parts"), [
-    ("nonsense", ["not JSON"]),
-    ({"images": []}, ["no captions"]),
-    ({"images": [{"cocoid": 1}]}, ["images[0]", "no 'split'"]),
-    ({"images": KARPATHY["images"] * 2}, ["images[4]", "image 3 stands twice"]),
-    ({"images": [{**KARPATHY["images"][0], "sentences": []}]}, ["image 3 (3.jpg)", "no caption"]),
-    (COCO, ["COCO caption file", "folder"]),
-])
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("nonsense", ["not JSON"]),
+        ({"images": []}, ["no captions"]),
+        ({"images": [{"cocoid": 1}]}, ["images[0]", "no 'split'"]),
+        ({"images": KARPATHY["images"] * 2}, ["images[4]", "image 3 stands twice"]),
+        ({"images": [{**KARPATHY["images"][0], "sentences": []}]}, ["image 3 (3.jpg)", "no caption"]),
+        (COCO, ["COCO caption file", "folder"]),
+    ],
+)
 def test_bad_karpathy_files(tmp_path: Path, content: object, parts: list[str]) -> None:
     path = saved(tmp_path / "k.json", content)
     with refused(path, *parts):
@@ -123,8 +146,10 @@ def plain_folder(tmp_path: Path, rows: str) -> str:
 
 
 def test_plain_folder(tmp_path: Path) -> None:
-    source = plain_folder(tmp_path, 'file_name,caption,split,image_id\nb.jpg,"A cat, asleep",val,12\n'
-                                    "a.jpg,Dog,train,3\nb.jpg,two cats,val,12\n")
+    source = plain_folder(
+        tmp_path,
+        'file_name,caption,split,image_id\nb.jpg,"A cat, asleep",val,12\na.jpg,Dog,train,3\nb.jpg,two cats,val,12\n',
+    )
     data = load_data(source)
     assert data.images == (Image(12, "b.jpg", "val"), Image(3, "a.jpg", "train"))
     assert data.captions == {12: ("A cat, asleep", "two cats"), 3: ("Dog",)}
@@ -149,17 +174,20 @@ def test_hashed_splits_are_80_10_10_percent(tmp_path: Path) -> None:
     assert abs(len(data.split("val")) - 100) < 28
 
 
-@pytest.mark.parametrize(("rows", "parts"), [
-    ("file_name,caption\na.jpg,dog\nmissing.jpg,cat\n", ["line 3", "'missing.jpg'", "is not in"]),
-    ("file_name,caption\na.jpg,\n", ["line 2", "empty caption"]),
-    ("file_name,text\na.jpg,dog\n", ["line 1", "no column caption"]),
-    ("", ["line 1", "no column caption nor file_name"]),
-    ("file_name,caption\n", ["no captions"]),
-    ("file_name,caption,split\na.jpg,dog,dev\n", ["line 2", "'dev'", "train, val, test"]),
-    ("file_name,caption,split\na.jpg,dog,val\na.jpg,cat,test\n", ["line 3", "another split"]),
-    ("file_name,caption,image_id\na.jpg,dog,x\n", ["line 2", "'x'", "whole number"]),
-    ("file_name,caption,image_id\na.jpg,dog,1\nb.jpg,cat,1\n", ["line 3", "image id 1", "another file"]),
-])
+@pytest.mark.parametrize(
+    ("rows", "parts"),
+    [
+        ("file_name,caption\na.jpg,dog\nmissing.jpg,cat\n", ["line 3", "'missing.jpg'", "is not in"]),
+        ("file_name,caption\na.jpg,\n", ["line 2", "empty caption"]),
+        ("file_name,text\na.jpg,dog\n", ["line 1", "no column caption"]),
+        ("", ["line 1", "no column caption nor file_name"]),
+        ("file_name,caption\n", ["no captions"]),
+        ("file_name,caption,split\na.jpg,dog,dev\n", ["line 2", "'dev'", "train, val, test"]),
+        ("file_name,caption,split\na.jpg,dog,val\na.jpg,cat,test\n", ["line 3", "another split"]),
+        ("file_name,caption,image_id\na.jpg,dog,x\n", ["line 2", "'x'", "whole number"]),
+        ("file_name,caption,image_id\na.jpg,dog,1\nb.jpg,cat,1\n", ["line 3", "image id 1", "another file"]),
+    ],
+)
 def test_bad_csv_files(tmp_path: Path, rows: str, parts: list[str]) -> None:
     source = plain_folder(tmp_path, rows)
     with refused(tmp_path / "captions.csv", *parts):
@@ -184,11 +212,18 @@ def test_missing_files(tmp_path: Path) -> None:
         load_data(f"{tmp_path / 'images'},{tmp_path / 'c.csv'}")
 
 
-@pytest.mark.parametrize(("url", "name", "short"), [
-    ("http://creativecommons.org/licenses/by-nc-sa/2.0/", "Attribution-NonCommercial-ShareAlike", "CC BY-NC-SA 2.0"),
-    ("http://flickr.com/commons/usage/", "No known copyright restrictions", "No known copyright restrictions"),
-    ("", "", ""),
-])
+@pytest.mark.parametrize(
+    ("url", "name", "short"),
+    [
+        (
+            "http://creativecommons.org/licenses/by-nc-sa/2.0/",
+            "Attribution-NonCommercial-ShareAlike",
+            "CC BY-NC-SA 2.0",
+        ),
+        ("http://flickr.com/commons/usage/", "No known copyright restrictions", "No known copyright restrictions"),
+        ("", "", ""),
+    ],
+)
 def test_short_license(url: str, name: str, short: str) -> None:
     assert short_license(url, name) == short
 

@@ -14,8 +14,8 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 def test_mean_by_hand() -> None:
     # resamples of {0, 1}: mean 0 in a quarter, 1/2 in a half, 1 in a quarter
-    assert bootstrap_mean(np.array([0.0, 1]), generator()) == Estimate(0.5, 0, 1, 2)               # 2.5 % and 97.5 %
-    assert bootstrap_mean(np.array([0.0, 1]), generator(), level=0.4) == Estimate(0.5, 0.5, 0.5, 2)   # 30 % and 70 %
+    assert bootstrap_mean(np.array([0.0, 1]), generator()) == Estimate(0.5, 0, 1, 2)  # 2.5 % and 97.5 %
+    assert bootstrap_mean(np.array([0.0, 1]), generator(), level=0.4) == Estimate(0.5, 0.5, 0.5, 2)  # 30 % and 70 %
     assert bootstrap_mean(np.array([3, 3, 3]), generator()) == Estimate(3, 3, 3, 3)
 
 

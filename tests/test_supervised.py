@@ -24,9 +24,19 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def config(tmp_path: Path) -> CEConfig:
     """8 images, 4 a step with both of their captions: two steps an epoch."""
-    return CEConfig(run=str(tmp_path / "run"), data=toy_data(tmp_path), min_count=0, max_words=6, batch_size=4,
-                    captions_per_image=2, captioner=FCConfig(hidden=16, embedding=8, dropout=0.2), clip=1.0,
-                    decoding=DecodeConfig(max_length=6), learning_rate=0.02, validate_every=1000)
+    return CEConfig(
+        run=str(tmp_path / "run"),
+        data=toy_data(tmp_path),
+        min_count=0,
+        max_words=6,
+        batch_size=4,
+        captions_per_image=2,
+        captioner=FCConfig(hidden=16, embedding=8, dropout=0.2),
+        clip=1.0,
+        decoding=DecodeConfig(max_length=6),
+        learning_rate=0.02,
+        validate_every=1000,
+    )
 
 
 def log_of(config: CEConfig) -> list[dict]:
@@ -34,8 +44,18 @@ def log_of(config: CEConfig) -> list[dict]:
 
 
 def test_schedules_by_hand(config: CEConfig) -> None:
-    run(replace(config, epochs=7, learning_rate=0.01, decay=0.5, decay_every=2, feedback_step=0.1, feedback_every=2,
-                feedback_max=0.25))
+    run(
+        replace(
+            config,
+            epochs=7,
+            learning_rate=0.01,
+            decay=0.5,
+            decay_every=2,
+            feedback_step=0.1,
+            feedback_every=2,
+            feedback_max=0.25,
+        )
+    )
     log = log_of(config)
     assert [row["step"] for row in log] == list(range(1, 15))
     by_epoch = log[::2]
@@ -67,8 +87,10 @@ def test_the_first_step_by_hand(config: CEConfig) -> None:
     batch = table.pick(rows, 2, np.random.default_rng([config.seed, 1]))
     keep = dropout_rows(slice(None), 16, (7, 16), 0.2, generator_for(config.seed, 1, "dropout", CPU))
     features = torch.from_numpy(source.store.rows([images[row].image_id for row in rows])).repeat_interleave(2, 0)
-    slow = [slow_logprob(model, feature, target[:length].tolist(), factors) for feature, target, length, factors
-            in zip(features, batch.targets, batch.lengths, keep, strict=True)]
+    slow = [
+        slow_logprob(model, feature, target[:length].tolist(), factors)
+        for feature, target, length, factors in zip(features, batch.targets, batch.lengths, keep, strict=True)
+    ]
     loss = -torch.cat(slow).mean()
     assert log_of(config)[0]["loss"] == pytest.approx(loss.item(), rel=1e-5)
     gradients = torch.autograd.grad(loss, list(model.parameters()))
@@ -119,9 +141,9 @@ def test_words_are_replaced_with_the_given_probability(gold: tuple[Tensor, Tenso
     before, numbers = inputs.clone(), uniform(N, 2 * T)
     fed = feed_back(Stepper(always(3)), randn(N // 2, 3), inputs, lengths, probability, numbers, None)
     assert torch.equal(inputs, before)
-    assert not fed[:, 0].any()                                            # the beginning stays
+    assert not fed[:, 0].any()  # the beginning stays
     counts = torch.arange(T) < lengths[:, None]
-    assert torch.equal(fed[~counts], inputs[~counts])                     # beyond the end nothing is asked
+    assert torch.equal(fed[~counts], inputs[~counts])  # beyond the end nothing is asked
     may = counts & (torch.arange(T) > 0)
     assert torch.equal(fed == 3, may & (numbers[:, :T] < probability))
     assert torch.equal(fed[fed != 3], inputs[fed != 3])
@@ -139,6 +161,6 @@ def test_the_model_has_been_fed_its_own_words_before(dropout: bool) -> None:
     keep = (randn(N, T, 4, seed=2) > 0) * 2.0 if dropout else None
     inputs = begin_with_end(torch.ones(N, T, dtype=torch.long))
     fed = feed_back(Stepper(model), features, inputs, torch.full((N,), T), 1.0, numbers, keep)
-    words = sample(Stepper(model), features, numbers[:, T + 1:], keep)
+    words = sample(Stepper(model), features, numbers[:, T + 1 :], keep)
     assert torch.equal(fed[:, 1:], words)
     assert len(set(map(tuple, words.tolist()))) > 20

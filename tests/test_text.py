@@ -5,16 +5,19 @@ import pytest
 from probing_vlp.data.text import tokenize
 
 
-@pytest.mark.parametrize(("caption", "tokens"), [
-    ("A man with a red helmet. ", ["a", "man", "with", "a", "red", "helmet"]),
-    ("cloud-wreathed mountains.", ["cloud", "wreathed", "mountains"]),  # as in dataset_coco.json, image 391895
-    ("A dog's T-shirt", ["a", "dogs", "t", "shirt"]),
-    ("red,white and/or blue", ["red", "white", "and", "or", "blue"]),
-    ('the "STOP" sign (2)\n', ["the", "stop", "sign", "2"]),
-    ("Ein Café", ["ein", "café"]),
-    (" . ", []),
-    ("", []),
-])
+@pytest.mark.parametrize(
+    ("caption", "tokens"),
+    [
+        ("A man with a red helmet. ", ["a", "man", "with", "a", "red", "helmet"]),
+        ("cloud-wreathed mountains.", ["cloud", "wreathed", "mountains"]),  # as in dataset_coco.json, image 391895
+        ("A dog's T-shirt", ["a", "dogs", "t", "shirt"]),
+        ("red,white and/or blue", ["red", "white", "and", "or", "blue"]),
+        ('the "STOP" sign (2)\n', ["the", "stop", "sign", "2"]),
+        ("Ein Café", ["ein", "café"]),
+        (" . ", []),
+        ("", []),
+    ],
+)
 def test_tokens(caption: str, tokens: list[str]) -> None:
     assert tokenize(caption) == tokens
 

@@ -10,8 +10,10 @@ import torch
 
 from probing_vlp.torchvision_cpu import elf_symbols, stub_source
 
-pytestmark = pytest.mark.skipif(torch.version.cuda is not None or sys.platform != "linux",
-                                reason="torch has CUDA or is not on Linux: torchvision loads by itself")
+pytestmark = pytest.mark.skipif(
+    torch.version.cuda is not None or sys.platform != "linux",
+    reason="torch has CUDA or is not on Linux: torchvision loads by itself",
+)
 
 # Two boxes of 10 x 10 that share 9 x 10: IoU = 90 / (100 + 100 - 90) = 0.818 > 0.5, so the lower score goes.
 NMS = """
@@ -30,8 +32,9 @@ assert not torch.cuda.is_available()
 
 def start(code: str, cache: Path, **environment: str) -> subprocess.Popen[str]:
     variables = {**os.environ, "PYTHONPATH": os.getcwd(), "PROBING_VLP_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", code], env={**variables, **environment}, stderr=subprocess.PIPE,
-                            text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env={**variables, **environment}, stderr=subprocess.PIPE, text=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +53,11 @@ def test_two_processes_may_build_at_once(cache: Path) -> None:
 
 
 def test_libraries_that_need_torchvision_import(cache: Path) -> None:
-    done = start("from probing_vlp.torchvision_cpu import ensure_torchvision; ensure_torchvision()\n"
-                 "from transformers import BertModel\nimport open_clip, timm", cache)
+    done = start(
+        "from probing_vlp.torchvision_cpu import ensure_torchvision; ensure_torchvision()\n"
+        "from transformers import BertModel\nimport open_clip, timm",
+        cache,
+    )
     _, errors = done.communicate()
     assert done.returncode == 0, errors
 
@@ -72,7 +78,8 @@ def test_a_called_stub_says_why_it_stops(cache: Path) -> None:
 
 
 def test_without_a_compiler_imports_work_and_ops_say_what_is_missing(tmp_path: Path) -> None:
-    done = start("""
+    done = start(
+        """
 import torch
 from probing_vlp.errors import UserError
 from probing_vlp.torchvision_cpu import ensure_torchvision
@@ -89,7 +96,11 @@ for call in (lambda: torchvision.ops.nms(boxes, torch.ones(1), .5), lambda: torc
         assert 'install gcc' in str(error) and '\\n' not in str(error)
     else:
         raise SystemExit('no UserError')
-""", tmp_path, PATH="", CC="")
+""",
+        tmp_path,
+        PATH="",
+        CC="",
+    )
     _, errors = done.communicate()
     assert done.returncode == 0, errors
 
@@ -106,5 +117,7 @@ def test_symbols_of_the_installed_library() -> None:
 
 def test_stub_source_lets_registrations_pass() -> None:
     lines = stub_source({"__cudaRegisterVar", "cudaGetLastError"}).splitlines()[-2:]
-    assert lines == ["void *__cudaRegisterVar(void) { return 0; }",
-                     'void *cudaGetLastError(void) { return stop("cudaGetLastError"); }']
+    assert lines == [
+        "void *__cudaRegisterVar(void) { return 0; }",
+        'void *cudaGetLastError(void) { return stop("cudaGetLastError"); }',
+    ]

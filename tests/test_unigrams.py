@@ -13,7 +13,11 @@ def test_counts_and_shares() -> None:
     rows = measure(dump, Context({}, list))
     # 7 words: a 3, dog 2, then b and cat, 1 each, by the alphabet
     assert [(row.name, row.value) for row in rows[::2]] == [
-        ("unigram_count:1:a", 3), ("unigram_count:2:dog", 2), ("unigram_count:3:b", 1), ("unigram_count:4:cat", 1)]
+        ("unigram_count:1:a", 3),
+        ("unigram_count:2:dog", 2),
+        ("unigram_count:3:b", 1),
+        ("unigram_count:4:cat", 1),
+    ]
     assert [row.value for row in rows[1::2]] == pytest.approx([3 / 7, 2 / 7, 1 / 7, 1 / 7])
     assert all(row.n == 2 for row in rows)
     # caption 1 has 2 a in 4 words, caption 2 has 1 in 3: draws lie between 1/3 and 1/2

@@ -36,7 +36,9 @@ def test_ids() -> None:
 
 def test_a_fingerprint_tells_the_order_of_words() -> None:
     vocabulary = Vocabulary(("chat", "café"))
-    assert Vocabulary(("chat", "café")).fingerprint == vocabulary.fingerprint != Vocabulary(("café", "chat")).fingerprint
+    assert (
+        Vocabulary(("chat", "café")).fingerprint == vocabulary.fingerprint != Vocabulary(("café", "chat")).fingerprint
+    )
     assert len(vocabulary.fingerprint) == 12
 
 

@@ -3,9 +3,20 @@ import pytest
 from analysis.wording import interval, listing, number
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (0.0, "0"), (0.3871, "0.387"), (0.00123, "0.0012"), (9.123, "9.12"), (9.996, "10.0"), (40.26, "40.3"),
-    (99.96, "100"), (1204.4, "1,204"), (-0.5, "\u22120.500")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.3871, "0.387"),
+        (0.00123, "0.0012"),
+        (9.123, "9.12"),
+        (9.996, "10.0"),
+        (40.26, "40.3"),
+        (99.96, "100"),
+        (1204.4, "1,204"),
+        (-0.5, "\u22120.500"),
+    ],
+)
 def test_numbers_are_written_by_one_rule(value: float, text: str) -> None:
     assert number(value) == text
 

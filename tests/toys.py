@@ -18,8 +18,9 @@ from probing_vlp.scorers.base import TensorEncoded
 THINGS = ("dog", "cat", "bus", "cake")
 
 
-def tiny_captioner(vocabulary: int = 5, features: int = 3, hidden: int = 4, spread: float = 1.0,
-                   seed: int = 0) -> FCCaptioner:
+def tiny_captioner(
+    vocabulary: int = 5, features: int = 3, hidden: int = 4, spread: float = 1.0, seed: int = 0
+) -> FCCaptioner:
     """Float64, weights drawn from N(0, spread^2): word 0 is the end, the last word <unk>."""
     model = FCCaptioner(features, vocabulary, FCConfig(hidden=hidden, embedding=3)).double()
     generator = torch.Generator().manual_seed(seed)
@@ -45,8 +46,12 @@ def slow_logits(model: FCCaptioner, feature: Tensor, caption: Sequence[int], kee
     rows = []
     fed = [model.image.weight @ feature + model.image.bias, *(model.word.weight[word] for word in (0, *caption[:-1]))]
     for t, x in enumerate(fed):
-        i, f, o, a, b = (model.input_gates.weight @ x + model.input_gates.bias
-                         + model.recurrent_gates.weight @ h + model.recurrent_gates.bias).split(H)
+        i, f, o, a, b = (
+            model.input_gates.weight @ x
+            + model.input_gates.bias
+            + model.recurrent_gates.weight @ h
+            + model.recurrent_gates.bias
+        ).split(H)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.maximum(a, b)
         h = torch.sigmoid(o) * torch.tanh(c)
         if t:
@@ -54,8 +59,9 @@ def slow_logits(model: FCCaptioner, feature: Tensor, caption: Sequence[int], kee
     return torch.stack(rows)
 
 
-def slow_logprob(model: FCCaptioner, feature: Tensor, caption: Sequence[int], keep: Tensor | None = None,
-                 temperature: float = 1.0) -> Tensor:
+def slow_logprob(
+    model: FCCaptioner, feature: Tensor, caption: Sequence[int], keep: Tensor | None = None, temperature: float = 1.0
+) -> Tensor:
     """(len(caption),) log-probability of each word of a caption that holds its own end."""
     logprob = torch.log_softmax(slow_logits(model, feature, caption, keep) / temperature, 1)
     return logprob[torch.arange(len(caption)), torch.tensor(caption)]
@@ -73,8 +79,9 @@ def padded(captions: Sequence[Sequence[int]], width: int) -> Tensor:
     return torch.tensor([[*caption, *[0] * (width - len(caption))] for caption in captions])
 
 
-def check_first_adam_step(model: FCCaptioner, gradients: Sequence[Tensor], path: Path, clip: float,
-                          rate: float) -> None:
+def check_first_adam_step(
+    model: FCCaptioner, gradients: Sequence[Tensor], path: Path, clip: float, rate: float
+) -> None:
     """A checkpoint holds `model` after one step of Adam on clipped gradients: moment 0.1 g, w - rate * g / |g|."""
     saved = Checkpoint.load(path)
     for (name, before), gradient in zip(model.named_parameters(), gradients, strict=True):

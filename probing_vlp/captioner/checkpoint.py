@@ -15,8 +15,13 @@ from probing_vlp.errors import UserError
 
 def captioner_state(model: FCCaptioner, vocabulary: Vocabulary, store: FeatureStore) -> dict[str, Any]:
     """What has to be saved beside the weights to use them again."""
-    return {"captioner": asdict(model.config), "feature_dim": model.feature_dim, "backbone": store.backbone,
-            "vocabulary": list(vocabulary.words), "vocabulary_fingerprint": vocabulary.fingerprint}
+    return {
+        "captioner": asdict(model.config),
+        "feature_dim": model.feature_dim,
+        "backbone": store.backbone,
+        "vocabulary": list(vocabulary.words),
+        "vocabulary_fingerprint": vocabulary.fingerprint,
+    }
 
 
 def find_checkpoint(run: str | Path) -> Path:
@@ -47,13 +52,17 @@ def load_captioner(path: Path, store: FeatureStore, device: torch.device) -> tup
 def check_features(path: Path, state: dict[str, Any], store: FeatureStore) -> None:
     """UserError if a checkpoint was trained on features of another width or backbone."""
     if (state["feature_dim"], state["backbone"]) != (store.dim, store.backbone):
-        raise UserError(f"{path}: was trained on features {state['backbone']} of width {state['feature_dim']}; those given are "
-                        f"{store.backbone} of width {store.dim}; give the folder of its own with --data.features")
+        raise UserError(
+            f"{path}: was trained on features {state['backbone']} of width {state['feature_dim']}; those given are "
+            f"{store.backbone} of width {store.dim}; give the folder of its own with --data.features"
+        )
 
 
 def check_vocabulary(path: Path, state: dict[str, Any], vocabulary: Vocabulary) -> None:
     """UserError if a checkpoint belongs to another vocabulary."""
     if state["vocabulary_fingerprint"] != vocabulary.fingerprint:
-        raise UserError(f"{path}: has a vocabulary of {len(state['vocabulary'])} words ({state['vocabulary_fingerprint']}); that "
-                        f"of the data given has {len(vocabulary.words)} ({vocabulary.fingerprint}); give the data and --min_count "
-                        "that it was trained with")
+        raise UserError(
+            f"{path}: has a vocabulary of {len(state['vocabulary'])} words ({state['vocabulary_fingerprint']}); that "
+            f"of the data given has {len(vocabulary.words)} ({vocabulary.fingerprint}); give the data and --min_count "
+            "that it was trained with"
+        )

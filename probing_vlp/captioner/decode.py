@@ -62,10 +62,10 @@ class Stepper:
 
     def __init__(self, model: FCCaptioner, banned: Sequence[int] = ()) -> None:
         self.model, self.bias, self.banned = model, model.bias.detach(), list(banned)
-        self.output = model.output.weight.detach().t().contiguous()                    # (H, V)
-        self.recurrent = model.recurrent_gates.weight.detach().t().contiguous()        # (H, 5H)
+        self.output = model.output.weight.detach().t().contiguous()  # (H, V)
+        self.recurrent = model.recurrent_gates.weight.detach().t().contiguous()  # (H, 5H)
         self.known = torch.zeros(model.vocabulary_size, dtype=torch.bool, device=self.bias.device)
-        self.gates = self.bias.new_empty(model.vocabulary_size, len(self.bias))        # (V, 5H), filled on demand
+        self.gates = self.bias.new_empty(model.vocabulary_size, len(self.bias))  # (V, 5H), filled on demand
         self._argmax: ExactArgmax | None = None
         if self.bias.is_cuda:  # asking which words are new would wait for the GPU at every step
             self._fill(torch.arange(model.vocabulary_size, device=self.bias.device))
@@ -97,7 +97,8 @@ class Stepper:
         return self._argmax(hidden)
 
     def draw(self, hidden: Tensor, uniform: Tensor, config: DecodeConfig, kept: list[Tensor] | None = None) -> Tensor:
-        """A word (rows,) by inverse distribution function at uniform (rows,); `kept` gets the logits of the model as it is."""
+        """A word (rows,) by inverse distribution function at uniform (rows,); `kept` gets the logits of the model as
+        it is."""
         logits = self.logits(hidden)
         if kept is not None:
             kept.append(logits.clone() if self.banned else logits)
@@ -126,8 +127,13 @@ def make_stepper(model: FCCaptioner, config: DecodeConfig) -> Stepper:
 
 
 @torch.no_grad()
-def decode(model: FCCaptioner, features: Tensor, config: DecodeConfig, uniform: Tensor | None = None,
-           stepper: Stepper | None = None) -> Decoded:
+def decode(
+    model: FCCaptioner,
+    features: Tensor,
+    config: DecodeConfig,
+    uniform: Tensor | None = None,
+    stepper: Stepper | None = None,
+) -> Decoded:
     """One caption an image: features (B, D) to captions (B, T) by the configured method.
 
     uniform (B, T) in [0, 1): the numbers that sampling inverts; drawn afresh unless given.
@@ -139,8 +145,13 @@ def decode(model: FCCaptioner, features: Tensor, config: DecodeConfig, uniform: 
 
 
 @torch.no_grad()
-def decode_words(model: FCCaptioner, features: Tensor, config: DecodeConfig, uniform: Tensor | None = None,
-                 stepper: Stepper | None = None) -> Tensor:
+def decode_words(
+    model: FCCaptioner,
+    features: Tensor,
+    config: DecodeConfig,
+    uniform: Tensor | None = None,
+    stepper: Stepper | None = None,
+) -> Tensor:
     """The words (B, T) of `decode`: greedy ones can be had without computing their probability."""
     stepper = stepper or make_stepper(model, config)
     if config.method == "beam":
@@ -186,12 +197,19 @@ def greedy(stepper: Stepper, features: Tensor, max_length: int) -> Tensor:
 
 
 @torch.no_grad()
-def sample(stepper: Stepper, features: Tensor, uniform: Tensor, keep: Tensor | None = None,
-           config: DecodeConfig | None = None, trace: Trace | None = None) -> Tensor:
+def sample(
+    stepper: Stepper,
+    features: Tensor,
+    uniform: Tensor,
+    keep: Tensor | None = None,
+    config: DecodeConfig | None = None,
+    trace: Trace | None = None,
+) -> Tensor:
     """Draw captions (N, T) by inverting the distribution function at the given uniform numbers.
 
     features (B, D); uniform (N, T) in [0, 1), N a multiple of B; keep (N, T, H): dropout factors, or None.
-    The draw of a caption depends on its own row of `uniform` alone.  `trace` is filled with what the words were drawn from.
+    The draw of a caption depends on its own row of `uniform` alone.  `trace` is filled with what the words were
+    drawn from.
     """
     config = config or DecodeConfig("sample")
     N, T = uniform.shape
@@ -237,22 +255,24 @@ def _nucleus(logits: Tensor, top_p: float) -> Tensor:
     """Keep the likeliest words up to and with the one that reaches `top_p`."""
     ordered, index = logits.sort(1, descending=True)
     before = torch.softmax(ordered, 1).cumsum(1) - torch.softmax(ordered, 1)
-    return logits.masked_fill(torch.zeros_like(logits, dtype=torch.bool).scatter(1, index, before >= top_p), float("-inf"))
+    return logits.masked_fill(
+        torch.zeros_like(logits, dtype=torch.bool).scatter(1, index, before >= top_p), float("-inf")
+    )
 
 
 @torch.no_grad()
 def beam(stepper: Stepper, features: Tensor, width: int, max_length: int) -> Decoded:
     """Beam search by total log-probability, no length normalisation.
 
-    An image leaves when its best finished caption beats its best living one: log-probabilities only fall, so the result is
-    the one of the search run to the end.
+    An image leaves when its best finished caption beats its best living one: log-probabilities only fall, so the
+    result is the one of the search run to the end.
     """
     B, T, device = len(features), max_length, features.device
-    K = min(width, stepper.model.vocabulary_size)                   # words that a beam can be followed by
+    K = min(width, stepper.model.vocabulary_size)  # words that a beam can be followed by
     best = Decoded(torch.zeros(B, T, dtype=torch.long, device=device), features.new_full((B,), float("-inf")))
-    image = torch.arange(B, device=device)                          # image of each slot of beams
+    image = torch.arange(B, device=device)  # image of each slot of beams
     first = stepper.begin(features)
-    state, score = first.pick(image), features.new_zeros(B, 1)      # one living beam an image at first
+    state, score = first.pick(image), features.new_zeros(B, 1)  # one living beam an image at first
     prefix = torch.zeros(B, 1, 0, dtype=torch.long, device=device)
     for t in range(T):
         k, live = score.shape[1], torch.isfinite(score.reshape(-1)).nonzero()[:, 0]
@@ -284,5 +304,5 @@ def _keep_best(best: Decoded, image: Tensor, prefix: Tensor, score: Tensor, ende
     value, which = score.masked_fill(~ended, float("-inf")).max(1)
     better = (value > best.logprob[image]).nonzero()[:, 0]
     best.logprob[image[better]] = value[better]
-    best.words[image[better], :prefix.shape[2]] = prefix[better, which[better]]
+    best.words[image[better], : prefix.shape[2]] = prefix[better, which[better]]
     return score.masked_fill(ended, float("-inf"))

@@ -3,8 +3,10 @@
 B images, N captions (N = B x captions an image, image by image), T time, M packed tokens, V vocabulary, H hidden.
 Word 0 begins and ends a caption and is an ordinary target: the end is part of the sequence.
 
-Deviations from Rennie et al.: none in the equations; the layer sizes (512/512), the dropout of 0.5 on what the output layer
-reads and the two biases of the recurrence follow the public FC models of that line, so that their weights fit one to one.
+Deviations from Rennie et al.: none in the equations; the layer sizes (512/512), the dropout of 0.5 on what the
+output layer
+reads and the two biases of the recurrence follow the public FC models of that line, so that their weights fit one to
+one.
 """
 
 from dataclasses import dataclass, field
@@ -57,14 +59,26 @@ class FCCaptioner(nn.Module):
         self.recurrent_gates = nn.Linear(config.hidden, 5 * config.hidden)
         self.output = nn.Linear(config.hidden, vocabulary_size)
 
-    def forward(self, features: Tensor, inputs: Tensor, targets: Tensor, lengths: Tensor, scale: Tensor,
-                keep: Tensor | None = None, trace: "Trace | None" = None, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        features: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        lengths: Tensor,
+        scale: Tensor,
+        keep: Tensor | None = None,
+        trace: "Trace | None" = None,
+        temperature: float = 1.0,
+    ) -> tuple[Tensor, Tensor]:
         """-sum scale * log p(target) over a teacher-forced batch, and each caption's token log-probabilities.
 
         features (B, D); inputs (N, T): the word fed at each step, the first column being the beginning; targets (N, T);
-        lengths (N,): targets that count, the end among them; scale (N, T): weight of each target; keep (N, T, H) or None:
-        dropout factors; trace: where `targets` were sampled by these very weights and factors, what they were drawn from, so that
-        it need not be computed again (it is used up, and stands for temperature 1); temperature: divides the logits.  Returns the scalar and logprob (N, T), zero beyond the length.
+        lengths (N,): targets that count, the end among them; scale (N, T): weight of each target; keep (N, T, H) or
+        None:
+        dropout factors; trace: where `targets` were sampled by these very weights and factors, what they were drawn
+        from, so that
+        it need not be computed again (it is used up, and stands for temperature 1); temperature: divides the logits.
+         Returns the scalar and logprob (N, T), zero beyond the length.
         """
         packed = Packed(lengths, inputs.shape[1])
         hidden = self.hidden_states(features, inputs, packed)
@@ -86,17 +100,20 @@ class FCCaptioner(nn.Module):
 
     def hidden_states(self, features: Tensor, inputs: Tensor, packed: "Packed") -> Tensor:
         """Hidden state (M, H) after each packed input; the image and the first word are run once an image."""
-        later = inputs[packed.row, packed.time][len(inputs):]
+        later = inputs[packed.row, packed.time][len(inputs) :]
         words, which = torch.unique(later, return_inverse=True)
-        gates = self.word_gates(torch.cat([words.new_zeros(1), words]))  # one look-up, so that there is one dense gradient
+        gates = self.word_gates(
+            torch.cat([words.new_zeros(1), words])
+        )  # one look-up, so that there is one dense gradient
         state = self.begin(features, gates[:1])
         image = packed.order // (len(inputs) // len(features))
         first = State(state.h[image], state.c[image])
         if not len(later):
             return first.h
         n = packed.sizes[1]
-        rest = lstm_maxout(gates[1:].to(first.h.dtype), which, packed.sizes[1:], first.h[:n], first.c[:n],
-                           self.recurrent_gates.weight)
+        rest = lstm_maxout(
+            gates[1:].to(first.h.dtype), which, packed.sizes[1:], first.h[:n], first.c[:n], self.recurrent_gates.weight
+        )
         return torch.cat([first.h, rest])
 
     def begin(self, features: Tensor, beginning: Tensor | None = None) -> State:
@@ -121,7 +138,8 @@ class FCCaptioner(nn.Module):
 
 @dataclass
 class Trace:
-    """What sampled words were drawn from: for each step the logits (rows, V), and the rows (rows,) with the step's number."""
+    """What sampled words were drawn from: for each step the logits (rows, V), and the rows (rows,) with the step's
+    number."""
 
     logits: list[Tensor] = field(default_factory=list)
     places: list[tuple[Tensor, int]] = field(default_factory=list)
@@ -138,7 +156,8 @@ class Trace:
 class Packed:
     """Which rows are alive at each step, the longest captions first.
 
-    `order` (N,): rows by falling length; `sizes`: rows alive at each step; `row`, `time` (M,): where each packed token comes from.
+    `order` (N,): rows by falling length; `sizes`: rows alive at each step; `row`, `time` (M,): where each packed
+    token comes from.
     """
 
     def __init__(self, lengths: Tensor, time: int) -> None:
@@ -148,5 +167,5 @@ class Packed:
         alive = (counts[:, None] > steps).sum(0)
         self.sizes: list[int] = [n for n in alive.tolist() if n]
         rows = torch.cat([order[:n] for n in self.sizes])
-        times = torch.repeat_interleave(steps[:len(self.sizes)], alive[:len(self.sizes)])
+        times = torch.repeat_interleave(steps[: len(self.sizes)], alive[: len(self.sizes)])
         self.order, self.row, self.time = (x.to(lengths.device) for x in (order, rows, times))

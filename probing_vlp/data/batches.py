@@ -57,7 +57,7 @@ class CaptionTable:
         flat = [caption for image in encoded for caption in image]
         self.lengths = np.array([len(caption) + 1 for caption in flat], np.int64)
         for row, caption in zip(self.targets, flat, strict=True):
-            row[:len(caption)] = caption
+            row[: len(caption)] = caption
 
     def pick(self, images: np.ndarray, per_image: int, generator: np.random.Generator) -> Batch:
         """`per_image` captions of each image: all different where it has enough, else each at least once."""

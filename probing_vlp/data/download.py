@@ -43,14 +43,42 @@ class Archive:
 
 
 ARCHIVES = (
-    Archive("annotations_trainval2014.zip", "coco", "annotations/annotations_trainval2014.zip", 252_872_794,
-            100_000_000, "md5:0a379cfc70b0e71301e0f377548639bd", "annotations/captions_*.json"),
-    Archive("caption_datasets.zip", "karpathy", "caption_datasets.zip", 36_745_453, 144_186_139,
-            "sha256:4cfd70132527b80933105e5829dc9034eaab9573482e2e680abbab6130244817", "dataset_coco.json"),
-    Archive("val2014.zip", "coco", "zips/val2014.zip", 6_645_013_297, 6_800_000_000,
-            "md5:a3d79f5ed8d289b7a7554ce06a5782b3", "val2014/*.jpg"),
-    Archive("train2014.zip", "coco", "zips/train2014.zip", 13_510_573_713, 13_800_000_000,
-            "md5:0da8c0bd3d6becc4dcb32757491aca88", "train2014/*.jpg"),
+    Archive(
+        "annotations_trainval2014.zip",
+        "coco",
+        "annotations/annotations_trainval2014.zip",
+        252_872_794,
+        100_000_000,
+        "md5:0a379cfc70b0e71301e0f377548639bd",
+        "annotations/captions_*.json",
+    ),
+    Archive(
+        "caption_datasets.zip",
+        "karpathy",
+        "caption_datasets.zip",
+        36_745_453,
+        144_186_139,
+        "sha256:4cfd70132527b80933105e5829dc9034eaab9573482e2e680abbab6130244817",
+        "dataset_coco.json",
+    ),
+    Archive(
+        "val2014.zip",
+        "coco",
+        "zips/val2014.zip",
+        6_645_013_297,
+        6_800_000_000,
+        "md5:a3d79f5ed8d289b7a7554ce06a5782b3",
+        "val2014/*.jpg",
+    ),
+    Archive(
+        "train2014.zip",
+        "coco",
+        "zips/train2014.zip",
+        13_510_573_713,
+        13_800_000_000,
+        "md5:0da8c0bd3d6becc4dcb32757491aca88",
+        "train2014/*.jpg",
+    ),
 )
 
 
@@ -85,8 +113,10 @@ def run(config: DownloadConfig) -> None:
     download(ARCHIVES if config.images else ARCHIVES[:2], config)
     table = Path(config.out) / "dataset_coco.json"
     photographs = f" --data.images {config.out}" if config.images else ""
-    print(f"COCO 2014 is complete in {config.out}.  Next: extract features, then train, both with --data.source {table}"
-          f"{photographs}")
+    print(
+        f"COCO 2014 is complete in {config.out}.  Next: extract features, then train, both with --data.source {table}"
+        f"{photographs}"
+    )
 
 
 def download(archives: Sequence[Archive], config: DownloadConfig) -> None:
@@ -99,8 +129,16 @@ def download(archives: Sequence[Archive], config: DownloadConfig) -> None:
                 (out / name).unlink(missing_ok=True)
     left = [archive for archive in archives if not is_unpacked(out, archive.name, archive.checksum)]
     check_space(left, config)
-    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-                  TimeRemainingColumn()) as progress, requests.Session() as session:
+    with (
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        ) as progress,
+        requests.Session() as session,
+    ):
         for archive in left:
             target = out / archive.name
             if not target.exists():
@@ -123,12 +161,15 @@ def check_space(archives: Sequence[Archive], config: DownloadConfig) -> None:
     if config.disk_limit is not None:
         free = min(free, config.disk_limit)
     if peak > free:
-        raise UserError(f"{out}: {peak / 1e9:.1f} GB are needed at the peak, {free / 1e9:.1f} GB may be used; free "
-                        "some space, give another --out, or leave the photographs out with --images false")
+        raise UserError(
+            f"{out}: {peak / 1e9:.1f} GB are needed at the peak, {free / 1e9:.1f} GB may be used; free "
+            "some space, give another --out, or leave the photographs out with --images false"
+        )
 
 
-def fetch(archive: Archive, target: Path, config: DownloadConfig, session: requests.Session,
-          progress: Progress) -> None:
+def fetch(
+    archive: Archive, target: Path, config: DownloadConfig, session: requests.Session, progress: Progress
+) -> None:
     """Download to NAME.part and rename it to `target` once it is verified; a corrupt file is fetched anew, once."""
     url = f"{config.coco_url if archive.server == 'coco' else config.karpathy_url}/{archive.path}"
     part = _part(target)
@@ -142,8 +183,10 @@ def fetch(archive: Archive, target: Path, config: DownloadConfig, session: reque
             part.rename(target)
             return
         part.unlink()
-    raise UserError(f"{url}: came corrupt twice ({found}, should be {archive.checksum}); try again later, or another "
-                    "server with --coco_url or --karpathy_url")
+    raise UserError(
+        f"{url}: came corrupt twice ({found}, should be {archive.checksum}); try again later, or another "
+        "server with --coco_url or --karpathy_url"
+    )
 
 
 def _fill(part: Path, url: str, size: int, config: DownloadConfig, session: requests.Session, bar: Bar) -> None:
@@ -159,8 +202,10 @@ def _fill(part: Path, url: str, size: int, config: DownloadConfig, session: requ
             raise UserError(f"{url}: cannot be asked for ({error}); check --coco_url and --karpathy_url") from None
         failures, best = (0, _length(part)) if _length(part) > best else (failures + 1, best)
         if failures > config.retries:
-            raise UserError(f"{url}: gave up after {failures} attempts at byte {_length(part)} of {size} ({reason}); "
-                            "run the same command again to go on from there")
+            raise UserError(
+                f"{url}: gave up after {failures} attempts at byte {_length(part)} of {size} ({reason}); "
+                "run the same command again to go on from there"
+            )
         if failures:
             time.sleep(min(config.wait * 2 ** (failures - 1), 60))
 
@@ -175,8 +220,9 @@ def _request(part: Path, url: str, size: int, config: DownloadConfig, session: r
                 part.unlink(missing_ok=True)
             raise requests.ConnectionError(f"HTTP {response.status_code} {response.reason}")
         if response.status_code not in (200, 206):
-            raise UserError(f"{url}: HTTP {response.status_code} {response.reason}; check the address (--coco_url, "
-                            "--karpathy_url)")
+            raise UserError(
+                f"{url}: HTTP {response.status_code} {response.reason}; check the address (--coco_url, --karpathy_url)"
+            )
         # a server that ignores Range sends the whole file again, from byte 0
         resumed = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         offered = int(response.headers.get("Content-Length", size)) + (have if resumed else 0)
@@ -198,5 +244,8 @@ def _length(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    main("python -m probing_vlp.data.download", __doc__,
-         {"coco": Command(DownloadConfig, run, "MS COCO 2014: photographs, captions, Karpathy's split")})
+    main(
+        "python -m probing_vlp.data.download",
+        __doc__,
+        {"coco": Command(DownloadConfig, run, "MS COCO 2014: photographs, captions, Karpathy's split")},
+    )

@@ -31,8 +31,9 @@ def load_embedded(image_list: Path = IMAGE_LIST) -> CaptionData:
     """The embedded images with their captions, in the order of the list (by split, then image id)."""
     raw = read_bytes(image_list, "image list", "install the project again")
     rows = csv.DictReader(io.StringIO(raw.decode("utf-8"), newline=""))
-    images = tuple(Image(int(row["image_id"]), row["file_name"], row["split"], row["license"], row["flickr_url"])
-                   for row in rows)
+    images = tuple(
+        Image(int(row["image_id"]), row["file_name"], row["split"], row["license"], row["flickr_url"]) for row in rows
+    )
     captions = _captions(images, cache_dir() / f"captions-{sha256(raw).hexdigest()[:16]}.json")
     return CaptionData(images, captions, tokens_of(captions), "embedded")
 
@@ -85,5 +86,7 @@ def _jar() -> Path:
     for folder in (spec.submodule_search_locations if spec else None) or ():
         if (jar := Path(folder) / "spice" / "spice-1.0.jar").is_file():
             return jar
-    raise UserError("the embedded data needs pycocoevalcap's wheel (COCO's captions lie in its spice/spice-1.0.jar): "
-                    "pip install pycocoevalcap==1.2")
+    raise UserError(
+        "the embedded data needs pycocoevalcap's wheel (COCO's captions lie in its spice/spice-1.0.jar): "
+        "pip install pycocoevalcap==1.2"
+    )

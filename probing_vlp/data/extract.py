@@ -67,19 +67,32 @@ def run(config: ExtractConfig) -> None:
     print(f"{config.out}: {len(store)} x {store.dim} {config.dtype}, {store.backbone}")
 
 
-def extract(pixels: Sequence[Pixels], backbone: Backbone, out: Path, dtype: str = "float32", batch_size: int = 4,
-            workers: int = 2, resume: bool = False) -> FeatureStore:
+def extract(
+    pixels: Sequence[Pixels],
+    backbone: Backbone,
+    out: Path,
+    dtype: str = "float32",
+    batch_size: int = 4,
+    workers: int = 2,
+    resume: bool = False,
+) -> FeatureStore:
     """Write the features of `pixels`, in that order, to the folder `out`."""
-    index = FeatureIndex(backbone.name, backbone.dim, dtype, tuple(p.image_id for p in pixels),
-                         tuple(p.path.name for p in pixels), backbone.details)
+    index = FeatureIndex(
+        backbone.name,
+        backbone.dim,
+        dtype,
+        tuple(p.image_id for p in pixels),
+        tuple(p.path.name for p in pixels),
+        backbone.details,
+    )
     writer = FeatureWriter(out, index, resume)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     # TF32 rounds to 10 bits, by an algorithm that depends on the batch size
     exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     with Progress(*columns) as progress, exact, writer:
         task = progress.add_task(backbone.name, total=len(pixels), completed=writer.done)
-        for batch in load_batches(pixels[writer.done:], backbone, batch_size, workers):
-            writer.write(to_storage(backbone.encode(batch).numpy(), dtype, pixels[writer.done:]))
+        for batch in load_batches(pixels[writer.done :], backbone, batch_size, workers):
+            writer.write(to_storage(backbone.encode(batch).numpy(), dtype, pixels[writer.done :]))
             progress.update(task, completed=writer.done)
     return writer.finish()
 
@@ -96,16 +109,16 @@ def read_picture(path: Path) -> PIL.Image:
         raise UserError(f"{path}: not a whole image ({error}); fetch it again, or take it out of the data") from None
 
 
-def load_batches(pixels: Sequence[Pixels], backbone: Backbone, batch_size: int,
-                 workers: int) -> Iterator[torch.Tensor]:
+def load_batches(pixels: Sequence[Pixels], backbone: Backbone, batch_size: int, workers: int) -> Iterator[torch.Tensor]:
     """Preprocessed batches (B, 3, H, W) in order; the next one is read while the caller encodes."""
+
     def load(item: Pixels) -> torch.Tensor:
         return backbone.preprocess(read_picture(item.path))
 
     with ThreadPoolExecutor(workers) as pool:
         ahead: list[Future[torch.Tensor]] = []
         for start in range(0, len(pixels) + batch_size, batch_size):
-            ready, ahead = ahead, [pool.submit(load, item) for item in pixels[start:start + batch_size]]
+            ready, ahead = ahead, [pool.submit(load, item) for item in pixels[start : start + batch_size]]
             try:
                 if ready:
                     yield torch.stack([future.result() for future in ready])
@@ -120,8 +133,10 @@ def to_storage(features: np.ndarray, dtype: str, pixels: Sequence[Pixels]) -> np
         stored = features.astype(dtype)
     bad = ~np.isfinite(stored).all(1)
     if bad.any():
-        raise UserError(f"{pixels[int(bad.argmax())].path}: its features are not finite in {dtype}; "
-                        "try --dtype float32, or check the weights")
+        raise UserError(
+            f"{pixels[int(bad.argmax())].path}: its features are not finite in {dtype}; "
+            "try --dtype float32, or check the weights"
+        )
     return stored
 
 

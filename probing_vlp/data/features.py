@@ -45,8 +45,14 @@ class FeatureIndex:
         """Read an index; UserError for anything else."""
         try:
             row = json.loads(read_bytes(path, "feature index", REMEDY))
-            return cls(str(row["backbone"]), int(row["dim"]), str(row["dtype"]), tuple(map(int, row["image_ids"])),
-                       tuple(row["file_names"]), dict(row["details"]))
+            return cls(
+                str(row["backbone"]),
+                int(row["dim"]),
+                str(row["dtype"]),
+                tuple(map(int, row["image_ids"])),
+                tuple(row["file_names"]),
+                dict(row["details"]),
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path}: not a feature index ({error!r}); {REMEDY}") from None
 
@@ -69,11 +75,15 @@ class FeatureStore:
         array = _map_array(path / ARRAY)
         expected = (len(index.image_ids), index.dim)
         if array.shape != expected or array.dtype.name != index.dtype:
-            raise UserError(f"{path / ARRAY}: holds {array.dtype} {array.shape}, but {INDEX} says {index.dtype} "
-                            f"{expected}; {REMEDY}")
+            raise UserError(
+                f"{path / ARRAY}: holds {array.dtype} {array.shape}, but {INDEX} says {index.dtype} "
+                f"{expected}; {REMEDY}"
+            )
         if dim is not None and dim != index.dim:
-            raise UserError(f"{path}: {index.backbone} features of width {index.dim}, but width {dim} is needed; give "
-                            "the features that the model was trained on")
+            raise UserError(
+                f"{path}: {index.backbone} features of width {index.dim}, but width {dim} is needed; give "
+                "the features that the model was trained on"
+            )
         return cls(path, index, array)
 
     def __len__(self) -> int:
@@ -98,8 +108,10 @@ class FeatureStore:
         missing = [image_id for image_id in dict.fromkeys(image_ids) if image_id not in self._row]
         if missing:
             some = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-            raise UserError(f"{self.path}: no features of {len(missing)} image(s): {some}; it holds {len(self)} "
-                            "images; extract features of the same data")
+            raise UserError(
+                f"{self.path}: no features of {len(missing)} image(s): {some}; it holds {len(self)} "
+                "images; extract features of the same data"
+            )
 
 
 class FeatureWriter:
@@ -137,8 +149,9 @@ class FeatureWriter:
     def write(self, rows: np.ndarray) -> None:
         """Append rows (n, D); they are on disk when this returns.  OSError naming the file if the disk is full."""
         if rows.ndim != 2 or rows.shape[1] != self.index.dim or self.done + len(rows) > len(self.index.image_ids):
-            raise ValueError(f"expected at most {len(self.index.image_ids) - self.done} rows of {self.index.dim}, "
-                             f"got {rows.shape}")
+            raise ValueError(
+                f"expected at most {len(self.index.image_ids) - self.done} rows of {self.index.dim}, got {rows.shape}"
+            )
         array = np.ascontiguousarray(rows, dtype=self.index.dtype)
         target = self.partial / ARRAY
         try:
@@ -172,7 +185,8 @@ class FeatureWriter:
         try:
             with open(target, "wb") as file:
                 np.lib.format.write_array_header_1_0(
-                    file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape})
+                    file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+                )
                 size = file.tell() + shape[0] * shape[1] * dtype.itemsize
                 if hasattr(os, "posix_fallocate"):  # a disk that is too small says so now, not after hours
                     os.posix_fallocate(file.fileno(), 0, size)

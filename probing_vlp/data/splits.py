@@ -65,8 +65,10 @@ def load_data(source: str = "embedded") -> CaptionData:
         files = {name: path / f"captions_{name}.json" for name in SPLITS}
         present = {name: file for name, file in files.items() if file.exists()}
         if not present:
-            raise UserError(f"{path}: holds none of {', '.join(file.name for file in files.values())}; for a plain "
-                            "folder of images give IMAGES_DIR,captions.csv")
+            raise UserError(
+                f"{path}: holds none of {', '.join(file.name for file in files.values())}; for a plain "
+                "folder of images give IMAGES_DIR,captions.csv"
+            )
         return read_coco(present, str(path))
     if not path.exists() and "," in source:
         folder, _, table = source.rpartition(",")
@@ -103,13 +105,16 @@ def read_karpathy(path: str | Path, restval: bool = True) -> CaptionData:
         try:
             split, sentences = row["split"], row["sentences"]
             image_id = int(row["cocoid"] if "cocoid" in row else row["imgid"])
-            image = Image(image_id, row["filename"], "train" if split == "restval" else split,
-                          folder=row.get("filepath", ""))
+            image = Image(
+                image_id, row["filename"], "train" if split == "restval" else split, folder=row.get("filepath", "")
+            )
             texts = tuple(s["raw"].strip() if "raw" in s else " ".join(s["tokens"]) for s in sentences)
             words = tuple(tuple(s["tokens"] if "tokens" in s else tokenize(s["raw"])) for s in sentences)
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}, images[{i}]: {_what(error)}; an image needs cocoid or imgid, filename, split and "
-                            "sentences with raw or tokens") from None
+            raise UserError(
+                f"{path}, images[{i}]: {_what(error)}; an image needs cocoid or imgid, filename, split and "
+                "sentences with raw or tokens"
+            ) from None
         if split == "restval" and not restval:
             continue
         if image_id in captions:
@@ -169,18 +174,22 @@ def _check_texts(path: Path, image: Image, texts: tuple[str, ...]) -> None:
 def _read_coco_file(path: Path, split: str) -> list[tuple[Image, tuple[str, ...]]]:
     try:
         coco = _coco_index(path)
-        licenses = {row["id"]: short_license(row.get("url", ""), row.get("name", ""))
-                    for row in coco.dataset.get("licenses") or ()}
+        licenses = {
+            row["id"]: short_license(row.get("url", ""), row.get("name", ""))
+            for row in coco.dataset.get("licenses") or ()
+        }
         found = []
         for image_id, row in coco.imgs.items():
-            image = Image(int(image_id), row["file_name"], split, licenses.get(row.get("license"), ""),
-                          row.get("flickr_url", ""))
+            image = Image(
+                int(image_id), row["file_name"], split, licenses.get(row.get("license"), ""), row.get("flickr_url", "")
+            )
             texts = tuple(annotation["caption"].strip() for annotation in coco.imgToAnns.get(image_id, ()))
             _check_texts(path, image, texts)
             found.append((image, texts))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: {_what(error)}; an image needs id and file_name, an annotation id, image_id and "
-                        "caption") from None
+        raise UserError(
+            f"{path}: {_what(error)}; an image needs id and file_name, an annotation id, image_id and caption"
+        ) from None
     return found
 
 
@@ -195,8 +204,10 @@ def _coco_index(path: Path) -> COCO:
         coco.createIndex()
     for annotation in annotations:
         if annotation["image_id"] not in coco.imgs:
-            raise UserError(f"{path}: annotation {annotation['id']} is for image {annotation['image_id']}, which is "
-                            "unknown: not among the file's images; take it out or add the image")
+            raise UserError(
+                f"{path}: annotation {annotation['id']} is for image {annotation['image_id']}, which is "
+                "unknown: not among the file's images; take it out or add the image"
+            )
     if len(coco.imgs) < len(images):
         raise UserError(f"{path}: an image id stands twice among its images")
     return coco
@@ -215,8 +226,9 @@ def _load_json(path: Path, what: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise UserError(f"{path}: not JSON (not UTF-8 text); expected a {what}") from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not JSON ({error.msg} at column {error.colno}); expected a "
-                        f"{what}") from None
+        raise UserError(
+            f"{path}, line {error.lineno}: not JSON ({error.msg} at column {error.colno}); expected a {what}"
+        ) from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected a {what}, a JSON object; found a {type(data).__name__}")
     return data
@@ -224,7 +236,7 @@ def _load_json(path: Path, what: str) -> dict[str, Any]:
 
 def _rows(path: Path, data: dict[str, Any], key: str) -> list[Any]:
     if not isinstance(data.get(key), list):
-        raise UserError(f"{path}: has no list \"{key}\"; its keys are {', '.join(map(str, data)) or 'none'}")
+        raise UserError(f'{path}: has no list "{key}"; its keys are {", ".join(map(str, data)) or "none"}')
     return data[key]
 
 
@@ -238,8 +250,10 @@ def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""))
         missing = {"file_name", "caption"} - set(reader.fieldnames or ())
         if missing:
-            raise UserError(f"{path}, line 1: no column {' nor '.join(sorted(missing))}; columns are "
-                            "file_name,caption[,split][,image_id]")
+            raise UserError(
+                f"{path}, line 1: no column {' nor '.join(sorted(missing))}; columns are "
+                "file_name,caption[,split][,image_id]"
+            )
         for row in reader:
             yield reader.line_num, row
     except (UnicodeDecodeError, csv.Error) as error:

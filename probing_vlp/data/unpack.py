@@ -67,8 +67,9 @@ def unpack(archive: Path, out: Path, pattern: str, checksum: str, bar: Bar) -> N
                     _write_member(file, info, target)
                 bar.advance(info.file_size)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise UserError(f"{archive}: damaged or not a zip file ({error}); delete it and run the same command "
-                        "again") from None
+        raise UserError(
+            f"{archive}: damaged or not a zip file ({error}); delete it and run the same command again"
+        ) from None
     if not members:
         raise UserError(f"{archive}: holds no {pattern}; it is not the archive it should be")
     folders = Counter(str(target.parent.relative_to(out.resolve())) for target in targets)
@@ -81,7 +82,8 @@ def is_unpacked(out: Path, name: str, checksum: str) -> bool:
         mark = json.loads(_mark(out, name).read_bytes())
         return mark["checksum"] == checksum and all(
             sum(1 for entry in os.scandir(out / folder) if entry.is_file()) >= count
-            for folder, count in mark["files"].items())
+            for folder, count in mark["files"].items()
+        )
     except (OSError, ValueError, KeyError):
         return False
 

@@ -31,7 +31,10 @@ class VisualSource:
     def __init__(self, data: CaptionData, store: FeatureStore | None = None, images: Path | None = None) -> None:
         self.data, self.store, self.images = data, store, images
         self._kinds: dict[str, Callable[[Sequence[Image]], list[Any]]] = {
-            "references": self._references, "features": self._features, "pixels": self._pixels}
+            "references": self._references,
+            "features": self._features,
+            "pixels": self._pixels,
+        }
 
     def get(self, kind: str, images: Sequence[Image]) -> list[Any]:
         """records.References, FeatureVector or Pixels, one an image; UserError for what is not there."""
@@ -46,7 +49,9 @@ class VisualSource:
         if self.store is None:
             raise UserError("a scorer asks for feature vectors: give --data.features FOLDER")
         rows = self.store.rows([image.image_id for image in images])
-        return [FeatureVector(image.image_id, row, self.store.backbone) for image, row in zip(images, rows, strict=True)]
+        return [
+            FeatureVector(image.image_id, row, self.store.backbone) for image, row in zip(images, rows, strict=True)
+        ]
 
     def _pixels(self, images: Sequence[Image]) -> list[Pixels]:
         if self.images is None:
@@ -66,8 +71,10 @@ def find_images(images: Sequence[Image], folders: Sequence[str]) -> list[Pixels]
         path = next((path for path in tries if path.is_file()), None)
         found.append(Pixels(image.image_id, path)) if path else missing.append(image.file_name)
     if missing:
-        raise UserError(f"{len(missing)} of {len(images)} images are missing in {', '.join(folders)}: "
-                        f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}")
+        raise UserError(
+            f"{len(missing)} of {len(images)} images are missing in {', '.join(folders)}: "
+            f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        )
     return found
 
 

@@ -58,6 +58,8 @@ def build_vocabulary(captions: Iterable[Sequence[str]], min_count: int = 5) -> V
     counts = Counter(word for tokens in captions for word in tokens)
     kept = [word for word, count in counts.items() if count > min_count and word != UNKNOWN]
     if not kept:
-        raise UserError(f"no word is seen more than {min_count} times in the captions; give more captions or a smaller "
-                        "minimum count")
+        raise UserError(
+            f"no word is seen more than {min_count} times in the captions; give more captions or a smaller "
+            "minimum count"
+        )
     return Vocabulary(tuple(sorted(kept, key=lambda word: (-counts[word], word))))

@@ -7,8 +7,9 @@ import torch
 from probing_vlp.scorers.base import TensorEncoded
 
 
-def cosine_scores(encoded: TensorEncoded, captions: Sequence[str],
-                  embed: Callable[[list[str]], torch.Tensor]) -> torch.Tensor:
+def cosine_scores(
+    encoded: TensorEncoded, captions: Sequence[str], embed: Callable[[list[str]], torch.Tensor]
+) -> torch.Tensor:
     """(B,) float32 on the CPU, in [-1, 1]: caption i against row i of `encoded` (B, D), whose rows have length one.
 
     `embed` turns n captions into (n, D) rows of length one; each distinct caption is embedded once.

@@ -48,8 +48,10 @@ class TextTower(nn.Module):
         if not self.cuts:
             return self(tokens)
         longest = int(text_lengths(tokens).max())
-        tables = {self._prefix + "positional_embedding": lambda table: table[:longest],
-                  self._prefix + "attn_mask": lambda mask: mask[:longest, :longest]}
+        tables = {
+            self._prefix + "positional_embedding": lambda table: table[:longest],
+            self._prefix + "attn_mask": lambda mask: mask[:longest, :longest],
+        }
         own = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         return functional_call(self, {key: cut(own[key]) for key, cut in tables.items()}, (tokens[:, :longest],))
 
@@ -84,8 +86,10 @@ def from_tag(arch: str, tag: str, where: Mapping[str, Any]) -> Parts:
         with _quiet():  # the error below says it once
             model, _, preprocess = open_clip.create_model_and_transforms(arch, tag, force_quick_gelu=gelu, **where)
     except Exception as error:  # the hub, HTTP and the file system each have their own
-        raise UserError(f"clip: the weights '{tag}' of {arch} could not be had ({_first_line(error)}); give a local "
-                        "file as the option checkpoint, or go online once so that they are kept") from None
+        raise UserError(
+            f"clip: the weights '{tag}' of {arch} could not be had ({_first_line(error)}); give a local "
+            "file as the option checkpoint, or go online once so that they are kept"
+        ) from None
     return model, preprocess, open_clip.get_tokenizer(arch)
 
 
@@ -103,8 +107,9 @@ def from_file(arch: str, path: Path, where: Mapping[str, Any]) -> Parts:
     if weights is None:
         raise UserError(f"{path}: no such CLIP weights; a folder holds them as {' or '.join(IN_FOLDER)}")
     with _quiet():  # the warning that the model is random is not for the user: load_weights sees to that
-        model, _, preprocess = open_clip.create_model_and_transforms(arch, load_weights=False, pretrained_text=False,
-                                                                     **where)
+        model, _, preprocess = open_clip.create_model_and_transforms(
+            arch, load_weights=False, pretrained_text=False, **where
+        )
     load_weights(model, weights)
     return model, preprocess, open_clip.get_tokenizer(arch)
 
@@ -116,10 +121,15 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         wrong = load_checkpoint(model, str(path), strict=False, weights_only=True)
     except Exception as error:  # torch, pickle, zip and safetensors each have their own
-        raise UserError(f"{path}: cannot be loaded into this architecture ({_first_line(error)}); "
-                        "is it a state dict, and is the option arch right?") from None
-    complaints = [f"{what}: {', '.join(keys)}" for what, keys in
-                  (("missing", wrong.missing_keys), ("unexpected", wrong.unexpected_keys)) if keys]
+        raise UserError(
+            f"{path}: cannot be loaded into this architecture ({_first_line(error)}); "
+            "is it a state dict, and is the option arch right?"
+        ) from None
+    complaints = [
+        f"{what}: {', '.join(keys)}"
+        for what, keys in (("missing", wrong.missing_keys), ("unexpected", wrong.unexpected_keys))
+        if keys
+    ]
     if complaints:
         raise UserError(f"{path}: the weights do not fit this architecture; {'; '.join(complaints)}")
 

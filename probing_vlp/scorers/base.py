@@ -22,8 +22,8 @@ Visual = Pixels | Regions | References | FeatureVector
 class Encoded(Protocol):
     """Encoded images; row i belongs to visuals[i].  Cacheable, and picked by row for the captions to be scored.
 
-    An encoding that is a tensor at heart should be a `TensorEncoded`: images are then encoded in parts and joined.  Any other is
-    made of all images of a split in one call.
+    An encoding that is a tensor at heart should be a `TensorEncoded`: images are then encoded in parts and joined.
+    Any other is made of all images of a split in one call.
     """
 
     def __len__(self) -> int: ...
@@ -65,9 +65,15 @@ class Scorer(Protocol):
         ...
 
 
-def load_scorer(name: str, checkpoint: str | Path | None = None, config: str | Path | None = None,
-                vocab: str | Path | None = None, device: str = "auto", dtype: str | None = None,
-                **options: Any) -> Scorer:
+def load_scorer(
+    name: str,
+    checkpoint: str | Path | None = None,
+    config: str | Path | None = None,
+    vocab: str | Path | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    **options: Any,
+) -> Scorer:
     """Make the scorer of a SCORERS row or of "package.module:Class".
 
     Arguments that are None are not passed on, so a class takes only what it has a use for.  `device="auto"` is the

@@ -39,8 +39,12 @@ class CiderScorer:
 
     name, visual, unit = "cider", "references", "cider"
 
-    def __init__(self, device: torch.device | str = "cpu",
-                 corpus: str | Path | Sequence[References] | None = None, end: bool = True) -> None:
+    def __init__(
+        self,
+        device: torch.device | str = "cpu",
+        corpus: str | Path | Sequence[References] | None = None,
+        end: bool = True,
+    ) -> None:
         self.counts_end = end  # numpy does the work: `device` is taken because every scorer is offered one
         self._corpus = None if corpus is None else _words(_references(corpus))
 
@@ -48,8 +52,9 @@ class CiderScorer:
         """Tokenise and index the references, once for all the captions to come."""
         return CiderEncoded(WordCiderD(_words(visuals), self._corpus, self.counts_end), [v.image_id for v in visuals])
 
-    def score(self, encoded: CiderEncoded, captions: Sequence[str],
-              ended: Sequence[bool] | None = None) -> torch.Tensor:
+    def score(
+        self, encoded: CiderEncoded, captions: Sequence[str], ended: Sequence[bool] | None = None
+    ) -> torch.Tensor:
         """(B,) float32: CIDEr-D of caption i against the references of row i.
 
         `ended[i]` is False for a caption that was cut off before its end; they all ended unless given.

@@ -29,9 +29,16 @@ class ClipScorer:
 
     name, visual, unit = "clip", "pixels", "cosine"
 
-    def __init__(self, device: torch.device | str = "cpu", arch: str = "ViT-B-32", pretrained: str = "openai",
-                 checkpoint: str | Path | None = None, config: str | Path | None = None, dtype: str = "float32",
-                 prompt: str = "") -> None:
+    def __init__(
+        self,
+        device: torch.device | str = "cpu",
+        arch: str = "ViT-B-32",
+        pretrained: str = "openai",
+        checkpoint: str | Path | None = None,
+        config: str | Path | None = None,
+        dtype: str = "float32",
+        prompt: str = "",
+    ) -> None:
         ensure_torchvision()
         if dtype not in PRECISIONS:
             raise UserError(f"clip: dtype '{dtype}' is not one of {', '.join(PRECISIONS)}")
@@ -39,13 +46,14 @@ class ClipScorer:
         where = {"precision": PRECISIONS[dtype], "device": self.device}
         if config is not None:
             arch = register_architecture(Path(config))
-        model, self._preprocess, self._tokenize = from_tag(arch, pretrained, where) if checkpoint is None \
-            else from_file(arch, Path(checkpoint), where)
+        model, self._preprocess, self._tokenize = (
+            from_tag(arch, pretrained, where) if checkpoint is None else from_file(arch, Path(checkpoint), where)
+        )
         self._tower = TextTower(model.eval().requires_grad_(False))
 
     def encode(self, visuals: Sequence[Pixels]) -> TensorEncoded:
         """(B, D) image vectors of length one; raises UserError naming an image that is missing or broken."""
-        chunks = [self._images(visuals[i:i + CHUNK]) for i in range(0, len(visuals), CHUNK)]
+        chunks = [self._images(visuals[i : i + CHUNK]) for i in range(0, len(visuals), CHUNK)]
         return TensorEncoded(torch.cat(chunks) if chunks else torch.zeros(0, 1, device=self.device))
 
     def score(self, encoded: TensorEncoded, captions: Sequence[str]) -> torch.Tensor:

@@ -52,8 +52,9 @@ class MiniClip(nn.Module):
     def __init__(self, sizes: Sizes, dropout: float = 0.0) -> None:
         super().__init__()
         self.sizes = sizes
-        self.image = nn.Sequential(nn.LayerNorm(sizes.features), nn.Dropout(dropout),
-                                   nn.Linear(sizes.features, sizes.joint))
+        self.image = nn.Sequential(
+            nn.LayerNorm(sizes.features), nn.Dropout(dropout), nn.Linear(sizes.features, sizes.joint)
+        )
         self.words = nn.Embedding(sizes.vocabulary, sizes.word, padding_idx=0)
         self.dropout = nn.Dropout(dropout)
         self.gru = nn.GRU(sizes.word, sizes.hidden, batch_first=True)
@@ -75,8 +76,9 @@ class MiniClip(nn.Module):
     def text_vectors(self, tokens: torch.Tensor) -> torch.Tensor:
         """(B, T) word ids, 0 from the end on, to (B, E) of length one; a row without words is NaN."""
         count = (tokens > 0).sum(dim=1)
-        packed = pack_padded_sequence(self.dropout(self.words(tokens)), count.clamp(min=1).cpu(), batch_first=True,
-                                      enforce_sorted=False)  # the GRU never sees padding, which is half of a batch
+        packed = pack_padded_sequence(
+            self.dropout(self.words(tokens)), count.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
+        )  # the GRU never sees padding, which is half of a batch
         states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True)  # (B, T, H), zeros for padding
         mean = states.sum(dim=1) / torch.where(count > 0, count, torch.nan)[:, None]
         return functional.normalize(self.text(mean), dim=1)
@@ -99,8 +101,10 @@ class MiniClipScorer:
         width = self.model.sizes.features
         for visual in visuals:
             if visual.backbone != self.backbone or visual.vector.shape != (width,):
-                raise UserError(f"image {visual.image_id}: this mini-clip reads {self.backbone} features of width "
-                                f"{width}, not {visual.backbone} of width {visual.vector.shape[-1]}; {REMEDY}")
+                raise UserError(
+                    f"image {visual.image_id}: this mini-clip reads {self.backbone} features of width "
+                    f"{width}, not {visual.backbone} of width {visual.vector.shape[-1]}; {REMEDY}"
+                )
         if not visuals:
             return TensorEncoded(torch.zeros(0, self.model.sizes.joint, device=self.device))
         features = torch.stack([torch.from_numpy(visual.vector) for visual in visuals])
@@ -123,13 +127,20 @@ def pad_tokens(captions: Sequence[Sequence[int]]) -> torch.Tensor:
     return rows if rows.shape[1] else rows.new_zeros(len(captions), 1)
 
 
-def save_mini_clip(folder: Path, model: MiniClip, words: Sequence[str], backbone: str,
-                   provenance: Mapping[str, Any]) -> None:
+def save_mini_clip(
+    folder: Path, model: MiniClip, words: Sequence[str], backbone: str, provenance: Mapping[str, Any]
+) -> None:
     """Write the weights, then the JSON that names their hash: a folder cut between the two is noticed."""
     weights = save({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()})
-    about = {"format": "mini-clip", "version": 1, "sizes": asdict(model.sizes), "backbone": backbone,
-             "weights_sha256": hashlib.sha256(weights).hexdigest(), "provenance": dict(provenance),
-             "words": list(words)}
+    about = {
+        "format": "mini-clip",
+        "version": 1,
+        "sizes": asdict(model.sizes),
+        "backbone": backbone,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "provenance": dict(provenance),
+        "words": list(words),
+    }
     atomic_write(folder / "mini-clip.safetensors", weights)
     atomic_write(folder / "mini-clip.json", (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
 

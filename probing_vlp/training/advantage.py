@@ -29,7 +29,8 @@ def leave_one_out_advantage(rewards: Tensor) -> Tensor:
 
 
 def spread_within_images(rewards: Tensor) -> float:
-    """Mean over images of the standard deviation (n in the denominator) of their scored samples, (B, S); NaN if none."""
+    """Mean over images of the standard deviation (n in the denominator) of their scored samples, (B, S); NaN if
+    none."""
     scored = (~torch.isnan(rewards)).sum(1)
     known = torch.nan_to_num(rewards, nan=0.0)
     mean = known.sum(1, keepdim=True) / scored.clamp(min=1)[:, None]

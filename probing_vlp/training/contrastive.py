@@ -114,8 +114,10 @@ def info_nce(ours: Views, batch: Views, start: int, scale: Tensor) -> Tensor:
     target = start + torch.arange(len(ours.owner), device=ours.owner.device)
     same = ours.owner[:, None] == batch.owner
     same[target - start, target] = False
-    to_text, to_image = (functional.cross_entropy((scale * queries @ keys.T).masked_fill(same, -torch.inf), target)
-                         for queries, keys in ((ours.images, batch.texts), (ours.texts, batch.images)))
+    to_text, to_image = (
+        functional.cross_entropy((scale * queries @ keys.T).masked_fill(same, -torch.inf), target)
+        for queries, keys in ((ours.images, batch.texts), (ours.texts, batch.images))
+    )
     return (to_text + to_image) / 2
 
 
@@ -140,13 +142,21 @@ def run(config: ScorerConfig) -> None:
 class Trainer:
     """The epochs of a run."""
 
-    def __init__(self, config: ScorerConfig, session: Session, pairs: Mapping[str, Pairs], store: FeatureStore,
-                 vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        config: ScorerConfig,
+        session: Session,
+        pairs: Mapping[str, Pairs],
+        store: FeatureStore,
+        vocabulary: Vocabulary,
+    ) -> None:
         self.config, self.session, self.pairs, self.store, self.vocabulary = config, session, pairs, store, vocabulary
         resumed = session.folder.resumed
         if resumed and resumed.state["vocabulary"] != vocabulary.fingerprint:
-            raise UserError(f"{config.run}: was begun with another vocabulary ({resumed.state['vocabulary']}, now "
-                            f"{vocabulary.fingerprint}); give the same --data and --min_count, or another --run")
+            raise UserError(
+                f"{config.run}: was begun with another vocabulary ({resumed.state['vocabulary']}, now "
+                f"{vocabulary.fingerprint}); give the same --data and --min_count, or another --run"
+            )
         self.batch_size = min(config.batch_size, len(pairs["train"].owner))
         session.check_batch(self.batch_size)
         sizes = Sizes(store.dim, len(vocabulary), config.word, config.hidden, config.joint)
@@ -170,16 +180,23 @@ class Trainer:
         losses = [self._step(rows) for rows in self._batches(epoch)]
         found = self.retrieve("val")
         loss = session.sum(float(torch.stack(losses).mean())) / session.accelerator.num_processes
-        session.folder.log({"step": session.step, "epoch": epoch, "loss": loss, "val_quality": quality(found),
-                            "logit_scale": self.model.scale().item(),
-                            **{f"val_{name}": value for name, value in summary(found).items()}})
+        session.folder.log(
+            {
+                "step": session.step,
+                "epoch": epoch,
+                "loss": loss,
+                "val_quality": quality(found),
+                "logit_scale": self.model.scale().item(),
+                **{f"val_{name}": value for name, value in summary(found).items()},
+            }
+        )
         session.save(best=session.improved(quality(found)))
 
     def _batches(self, epoch: int) -> Iterator[np.ndarray]:
         """This process's captions of each step; the whole batch is the same however many processes there are."""
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.pairs["train"].owner))
         for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
-            yield order[start:start + self.batch_size][self.session.rows(self.batch_size)]
+            yield order[start : start + self.batch_size][self.session.rows(self.batch_size)]
 
     def _step(self, rows: np.ndarray) -> Tensor:
         """One update; the loss of this process's share."""
@@ -198,8 +215,11 @@ class Trainer:
         """The pairs of all processes, gradients flowing back to each."""
         if self.session.accelerator.num_processes == 1:
             return ours
-        return Views(torch.cat(all_gather(ours.images)), torch.cat(all_gather(ours.texts)),
-                     self.session.accelerator.gather(ours.owner))
+        return Views(
+            torch.cat(all_gather(ours.images)),
+            torch.cat(all_gather(ours.texts)),
+            self.session.accelerator.gather(ours.owner),
+        )
 
     @torch.no_grad()
     def retrieve(self, split: str) -> dict[str, np.ndarray]:
@@ -219,16 +239,28 @@ def export(config: ScorerConfig, trainer: Trainer) -> None:
     figures: dict[str, Any] = {}
     for split in sorted(trainer.pairs.keys() - {"train"}):
         found = trainer.retrieve(split)
-        figures[split] = {"images": len(trainer.pairs[split].images), "captions": len(trainer.pairs[split].owner),
-                          **summary(found), "intervals": {name: [e.low, e.high] for name, e
-                                                          in estimates(found, config.seed).items()}}
+        figures[split] = {
+            "images": len(trainer.pairs[split].images),
+            "captions": len(trainer.pairs[split].owner),
+            **summary(found),
+            "intervals": {name: [e.low, e.high] for name, e in estimates(found, config.seed).items()},
+        }
     recipe = {key: value for key, value in plain(config).items() if key not in ("run", "export", "resume")}
-    provenance = {"version": __version__, "train_images": len(trainer.pairs["train"].images),
-                  "step": best.state["step"], "config": recipe, "retrieval": figures}
+    provenance = {
+        "version": __version__,
+        "train_images": len(trainer.pairs["train"].images),
+        "step": best.state["step"],
+        "config": recipe,
+        "retrieval": figures,
+    }
     for folder in filter(None, (f"{config.run}/scorer", config.export)):
         save_mini_clip(Path(folder), trainer.model, trainer.vocabulary.words, trainer.store.backbone, provenance)
         print(f"{folder}: the scorer of step {best.state['step']}")
     for split, row in figures.items():
-        print(f"{split}, {row['images']} images: " + ", ".join(
-            f"{name.replace('_', ' ')} {row[name]:.3f} [{low:.3f}, {high:.3f}]"
-            for name, (low, high) in row["intervals"].items()))
+        print(
+            f"{split}, {row['images']} images: "
+            + ", ".join(
+                f"{name.replace('_', ' ')} {row[name]:.3f} [{low:.3f}, {high:.3f}]"
+                for name, (low, high) in row["intervals"].items()
+            )
+        )

@@ -20,17 +20,41 @@ def ensure_processes() -> None:
     UserError if the launcher's command line cannot be read.
     """
     launched_alone = {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys() and not {
-        "WORLD_SIZE", "LOCAL_RANK", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"} & os.environ.keys()
+        "WORLD_SIZE",
+        "LOCAL_RANK",
+        "PMI_SIZE",
+        "OMPI_COMM_WORLD_SIZE",
+        "MV2_COMM_WORLD_SIZE",
+    } & os.environ.keys()
     if not launched_alone or (torch.accelerator.is_available() and os.environ.get("ACCELERATE_USE_CPU") != "True"):
         return
     processes = asked_for(psutil.Process(os.getppid()).cmdline())
     if processes is None:
-        raise UserError("accelerate launch started one process of several: give it --multi_gpu as well, which on a CPU means "
-                        "several processes")
+        raise UserError(
+            "accelerate launch started one process of several: give it --multi_gpu as well, which on a CPU means "
+            "several processes"
+        )
     precision = os.environ["ACCELERATE_MIXED_PRECISION"]
-    os.execv(sys.executable, [
-        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes), "--num_machines", "1",
-        "--main_process_port", "0", "--mixed_precision", precision, "--dynamo_backend", "no", *sys.argv])
+    os.execv(
+        sys.executable,
+        [
+            sys.executable,
+            "-m",
+            "accelerate.commands.launch",
+            "--multi_gpu",
+            "--num_processes",
+            str(processes),
+            "--num_machines",
+            "1",
+            "--main_process_port",
+            "0",
+            "--mixed_precision",
+            precision,
+            "--dynamo_backend",
+            "no",
+            *sys.argv,
+        ],
+    )
 
 
 def asked_for(command: Sequence[str]) -> int | None:

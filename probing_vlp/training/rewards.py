@@ -1,6 +1,7 @@
 """Rewards: raw scores of captions by one or several scorers, kept apart until their weighted sum.
 
-B images, S samples an image, K scorers.  NaN ("could not score") in any scorer of weight other than zero makes the sum NaN;
+B images, S samples an image, K scorers.  NaN ("could not score") in any scorer of weight other than zero makes the
+sum NaN;
 `advantage.py` says what becomes of it.
 """
 
@@ -24,8 +25,13 @@ ENCODE_BATCH = 256
 class Reward:
     """A weighted sum of scorers; the images of a split are encoded once and then known by their row in it."""
 
-    def __init__(self, weights: Mapping[str, float], options: Mapping[str, Mapping[str, Any]], source: VisualSource,
-                 quiet: bool = False) -> None:
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        options: Mapping[str, Mapping[str, Any]],
+        source: VisualSource,
+        quiet: bool = False,
+    ) -> None:
         """`weights` by scorer name; `options` by scorer name are passed on to it."""
         if not weights or all(weight == 0 for weight in weights.values()):
             raise UserError("no reward: give at least one scorer a weight other than 0, as in --scorers.mini-clip 1")
@@ -36,17 +42,21 @@ class Reward:
 
     def encode(self, split: str, images: Sequence[Image]) -> None:
         """Encode the images of a split for every scorer."""
-        self._encoded[split] = {name: encode_images(scorer, images, self.source, self.quiet)
-                                for name, scorer in self.scorers.items()}
+        self._encoded[split] = {
+            name: encode_images(scorer, images, self.source, self.quiet) for name, scorer in self.scorers.items()
+        }
 
-    def __call__(self, split: str, rows: Sequence[int], captions: Sequence[str],
-                 ended: Sequence[bool]) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(
+        self, split: str, rows: Sequence[int], captions: Sequence[str], ended: Sequence[bool]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Weighted sum (N,) and the raw scores by scorer (N,); caption i belongs to row rows[i] of the split.
 
         `ended` says which captions came to an end before they were cut; only a scorer with `counts_end` asks.
         """
-        raw = {name: score_captions(scorer, self._encoded[split][name].select(rows), captions, ended)
-               for name, scorer in self.scorers.items()}
+        raw = {
+            name: score_captions(scorer, self._encoded[split][name].select(rows), captions, ended)
+            for name, scorer in self.scorers.items()
+        }
         total = torch.zeros(len(captions))
         for name, scores in raw.items():
             if self.weights[name]:
@@ -58,8 +68,11 @@ class Reward:
 
 def score_captions(scorer: Any, encoded: Any, captions: Sequence[str], ended: Sequence[bool] | None = None) -> Tensor:
     """(N,) scores; whether captions ended is told to scorers that count the end (CIDEr-D)."""
-    scores: Tensor = scorer.score(encoded, captions, ended=ended) if getattr(scorer, "counts_end", False) and ended \
+    scores: Tensor = (
+        scorer.score(encoded, captions, ended=ended)
+        if getattr(scorer, "counts_end", False) and ended
         else scorer.score(encoded, captions)
+    )
     return scores
 
 
@@ -81,7 +94,7 @@ def encode_images(scorer: Any, images: Sequence[Image], source: VisualSource, qu
     starts = range(ENCODE_BATCH, len(images), ENCODE_BATCH)
     parts = [first.tensor]
     for start in track(starts, f"encoding images for {scorer.name}", disable=quiet):
-        parts.append(scorer.encode(source.get(scorer.visual, images[start:start + ENCODE_BATCH])).tensor)
+        parts.append(scorer.encode(source.get(scorer.visual, images[start : start + ENCODE_BATCH])).tensor)
     return type(first)(torch.cat(parts))
 
 
@@ -89,8 +102,10 @@ def check_scored(rewards: Tensor, raw: Mapping[str, Tensor]) -> None:
     """UserError if no caption of the batch could be scored: training on it would teach nothing."""
     if bool(torch.isnan(rewards).all()):
         blame = [name for name, scores in raw.items() if bool(torch.isnan(scores).all())]
-        raise UserError(f"scorer {', '.join(blame) or 'sum'} gave NaN for all {len(rewards)} captions of the batch; check its "
-                        "checkpoint and its inputs with: python probe.py score")
+        raise UserError(
+            f"scorer {', '.join(blame) or 'sum'} gave NaN for all {len(rewards)} captions of the batch; check its "
+            "checkpoint and its inputs with: python probe.py score"
+        )
 
 
 def mean_or_none(values: Tensor) -> float | None:

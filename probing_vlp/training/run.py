@@ -20,7 +20,8 @@ from probing_vlp.files import atomic_write, naming
 
 
 class RunFolder:
-    """The folder of one training run.  Nothing is written before the first step is done: a mistake leaves no folder behind."""
+    """The folder of one training run.  Nothing is written before the first step is done: a mistake leaves no folder
+    behind."""
 
     def __init__(self, path: Path, config: Any, resume: bool, writer: bool = True) -> None:
         """Open a run.  A folder that already holds one is refused unless `resume`; `writer` is True in one process."""
@@ -72,8 +73,10 @@ class RunFolder:
         (self.path / "dumps").mkdir(parents=True, exist_ok=True)
         atomic_write(self.path / "config.yaml", yaml.safe_dump(plain(self.config), sort_keys=False).encode())
         self._cut_log(step)
-        return (open(self.path / "log.jsonl", "a", encoding="utf-8"),
-                SummaryWriter(self.path / "tensorboard", purge_step=step + 1 if self.resumed else None))
+        return (
+            open(self.path / "log.jsonl", "a", encoding="utf-8"),
+            SummaryWriter(self.path / "tensorboard", purge_step=step + 1 if self.resumed else None),
+        )
 
     def _cut_log(self, step: int) -> None:
         path = self.path / "log.jsonl"
@@ -89,23 +92,34 @@ FREE = ("run", "resume", "epochs", "steps", "patience", "save_every", "export", 
 def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """UserError naming the options that differ from those that the run at `path` was begun with."""
     old, new = _flat(before), _flat(now)
-    differ = [key for key in sorted(old.keys() | new.keys()) if key.split(".")[0] not in FREE and old.get(key) != new.get(key)]
+    differ = [
+        key for key in sorted(old.keys() | new.keys()) if key.split(".")[0] not in FREE and old.get(key) != new.get(key)
+    ]
     if differ:
-        raise UserError(f"{path}: was begun with other options ({', '.join(f'{key}: {old.get(key)}' for key in differ[:4])}"
-                        f"{', ...' if len(differ) > 4 else ''}); give the same, as in {path / 'config.yaml'}, or another --run")
+        raise UserError(
+            f"{path}: was begun with other options ({', '.join(f'{key}: {old.get(key)}' for key in differ[:4])}"
+            f"{', ...' if len(differ) > 4 else ''}); give the same, as in {path / 'config.yaml'}, or another --run"
+        )
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value})
+        flat.update(
+            _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
+        )
     return flat
 
 
 def plain(value: Any) -> Any:
-    """A config as plain lists, dicts and scalars; without `resume`, so that a resumed run leaves the very same files."""
+    """A config as plain lists, dicts and scalars; without `resume`, so that a resumed run leaves the very same
+    files."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.name != "resume"}
+        return {
+            field.name: plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if field.name != "resume"
+        }
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -2,15 +2,16 @@
 
     gradient = - mean over tokens of  advantage(caption) * grad log p(token)
 
-The end of a caption is one of its tokens.  Captions are sampled with dropout on, and learned from under the very same dropout
-factors, so that the policy that is trained is the one that wrote.  Advantages: `advantage.py`.
+The end of a caption is one of its tokens.  Captions are sampled with dropout on, and learned from under the very
+same dropout factors, so that the policy that is trained is the one that wrote.  Advantages: `advantage.py`.
 
-Logged each step: reward_mean; reward_spread (standard deviation within an image); beat_baseline (share of scored samples with
-an advantage above zero); length (words); entropy and kl (a token, in nats; both estimated on the samples themselves: -log p, and
-log p - log p_CE on each image's first sample under the same dropout); unscored (captions without a score).
+Logged each step: reward_mean; reward_spread (standard deviation within an image); beat_baseline (share of scored
+samples with
+an advantage above zero); length (words); entropy and kl (a token, in nats; both estimated on the samples themselves:
+-log p, and log p - log p_CE on each image's first sample under the same dropout); unscored (captions without a score).
 
-Deviations from papers/002, which gives 20 epochs and no more: learning rate, batch and sample counts are those of the public FC
-models; the loss is averaged over tokens as there, not summed over captions as in equation 2.
+Deviations from papers/002, which gives 20 epochs and no more: learning rate, batch and sample counts are those of
+the public FC models; the loss is averaged over tokens as there, not summed over captions as in equation 2.
 """
 
 from collections.abc import Sequence
@@ -48,8 +49,8 @@ class SCSTConfig:
     """Go on with the run from its last checkpoint."""
     data: DataConfig = field(default_factory=DataConfig)
     scorers: dict[str, float] = field(default_factory=dict)
-    """Weight of each scorer in the reward, by its name or package.module:Class; none: mini-clip alone.  `--scorers.cider 1` joins
-    those of --config, `--scorers '{"cider": 1}'` takes their place."""
+    """Weight of each scorer in the reward, by its name or package.module:Class; none: mini-clip alone.
+    `--scorers.cider 1` joins those of --config, `--scorers '{"cider": 1}'` takes their place."""
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Options of the scorers by name, as in {"clip": {"arch": "ViT-B-32", "pretrained": "openai"}}."""
     decoding: DecodeConfig = field(default_factory=DecodeConfig)
@@ -58,7 +59,8 @@ class SCSTConfig:
     samples: int = 5
     """Captions sampled an image."""
     temperature: float = 1.0
-    """Divides the logits of the policy, in sampling and in learning: below 1, samples are closer to the greedy caption."""
+    """Divides the logits of the policy, in sampling and in learning: below 1, samples are closer to the greedy
+    caption."""
     dropout: bool = True
     """Sample and learn with the captioner's dropout on."""
     batch_size: int = 10
@@ -106,8 +108,15 @@ def run(config: SCSTConfig) -> None:
     reward = Reward(config.scorers, config.options, source, quiet=not session.main)
     for split, images in (("train", train), ("val", val)):
         reward.encode(split, images)
-    session.prepare(model, config.learning_rate, {**captioner_state(model, vocabulary, source.store), "kind": "scst",
-                                                  "signature": signature(config, session.accelerator.mixed_precision)})
+    session.prepare(
+        model,
+        config.learning_rate,
+        {
+            **captioner_state(model, vocabulary, source.store),
+            "kind": "scst",
+            "signature": signature(config, session.accelerator.mixed_precision),
+        },
+    )
     trainer = SelfCritical(config, session, source, train, vocabulary, reward, reference)
     validate = RewardValidator(reward, Validator(source, val, vocabulary, config.decoding))
     train_to_end(trainer, session, validate, config)
@@ -115,16 +124,33 @@ def run(config: SCSTConfig) -> None:
 
 def signature(config: SCSTConfig, precision: str) -> dict[str, Any]:
     """The choices that a reward-trained captioner depends on, in one place: saved with it and shown in reports."""
-    return {"reward": dict(config.scorers), "baseline": config.baseline, "samples": config.samples, "end": "part of the sequence",
-            "loss": "mean over tokens", "dropout in sampling": config.dropout, "temperature": config.temperature,
-            "precision": precision, "longest caption": config.decoding.max_length, "seed": config.seed}
+    return {
+        "reward": dict(config.scorers),
+        "baseline": config.baseline,
+        "samples": config.samples,
+        "end": "part of the sequence",
+        "loss": "mean over tokens",
+        "dropout in sampling": config.dropout,
+        "temperature": config.temperature,
+        "precision": precision,
+        "longest caption": config.decoding.max_length,
+        "seed": config.seed,
+    }
 
 
 class SelfCritical:
     """One step of self-critical training.  B images of this process, N = B x samples captions, T words."""
 
-    def __init__(self, config: SCSTConfig, session: Session, source: VisualSource, images: tuple[Image, ...],
-                 vocabulary: Vocabulary, reward: Reward, reference: FCCaptioner) -> None:
+    def __init__(
+        self,
+        config: SCSTConfig,
+        session: Session,
+        source: VisualSource,
+        images: tuple[Image, ...],
+        vocabulary: Vocabulary,
+        reward: Reward,
+        reference: FCCaptioner,
+    ) -> None:
         self.config, self.session, self.source, self.images = config, session, source, images
         self.vocabulary, self.reward, self.reference = vocabulary, reward, reference
         self.stream = ImageStream(len(images), config.batch_size, config.seed)
@@ -150,51 +176,86 @@ class SelfCritical:
         else:
             advantage = leave_one_out_advantage(table)
         logprob = self.learn(features, words, advantage.reshape(-1), keep, trace)
-        return {"step": step, "epoch": self.stream.epoch(step),
-                **self._line(features, words, table, advantage, raw, logprob, keep), "learning_rate": config.learning_rate}
+        return {
+            "step": step,
+            "epoch": self.stream.epoch(step),
+            **self._line(features, words, table, advantage, raw, logprob, keep),
+            "learning_rate": config.learning_rate,
+        }
 
     def _draws(self, model: FCCaptioner, step: int) -> tuple[Tensor | None, Tensor]:
         """Dropout factors (N, T, H), or None, and uniform numbers (N, T) of this process's rows."""
         config, session, T = self.config, self.session, self.config.decoding.max_length
         total = config.batch_size * config.samples
         rows = session.rows(total)
-        keep = dropout_rows(rows, total, (T, model.config.hidden), model.config.dropout if config.dropout else 0.0,
-                            generator_for(config.seed, step, "dropout", session.device))
+        keep = dropout_rows(
+            rows,
+            total,
+            (T, model.config.hidden),
+            model.config.dropout if config.dropout else 0.0,
+            generator_for(config.seed, step, "dropout", session.device),
+        )
         return keep, uniform_rows(rows, total, T, generator_for(config.seed, step, "sample", session.device))
 
     def _score(self, rows: Sequence[int], words: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         captions, ended = to_text(words, self.vocabulary)
         return self.reward("train", rows, captions, ended)
 
-    def learn(self, features: Tensor, words: Tensor, advantage: Tensor, keep: Tensor | None, trace: Trace | None = None) -> Tensor:
-        """One update; returns the log-probabilities (N, T) that it was made from.  `trace`: what the words were drawn from."""
+    def learn(
+        self, features: Tensor, words: Tensor, advantage: Tensor, keep: Tensor | None, trace: Trace | None = None
+    ) -> Tensor:
+        """One update; returns the log-probabilities (N, T) that it was made from.  `trace`: what the words were
+        drawn from."""
         lengths = caption_lengths(words)
         tokens = self.session.sum(float(lengths.sum()))
         scale = (advantage.to(features.device) / tokens)[:, None].expand(words.shape).to(features.dtype)
-        loss, logprob = self.session.model(features, begin_with_end(words), words, lengths, scale, keep, trace, self.config.temperature)
+        loss, logprob = self.session.model(
+            features, begin_with_end(words), words, lengths, scale, keep, trace, self.config.temperature
+        )
         self.session.update(loss, self.config.clip, self.config.learning_rate)
         self.loss = self.session.sum(loss.item())
         return logprob
 
-    def _line(self, features: Tensor, words: Tensor, table: Tensor, advantage: Tensor, raw: dict[str, Tensor], logprob: Tensor,
-              keep: Tensor | None) -> dict[str, Any]:
+    def _line(
+        self,
+        features: Tensor,
+        words: Tensor,
+        table: Tensor,
+        advantage: Tensor,
+        raw: dict[str, Tensor],
+        logprob: Tensor,
+        keep: Tensor | None,
+    ) -> dict[str, Any]:
         session, S = self.session, self.config.samples
         lengths = caption_lengths(words)
         first = slice(None, None, S)
         with torch.no_grad():
-            _, expected = self.reference(features, begin_with_end(words[first]), words[first], lengths[first],
-                                         torch.zeros_like(words[first], dtype=features.dtype), None if keep is None else keep[first],
-                                         temperature=self.config.temperature)
+            _, expected = self.reference(
+                features,
+                begin_with_end(words[first]),
+                words[first],
+                lengths[first],
+                torch.zeros_like(words[first], dtype=features.dtype),
+                None if keep is None else keep[first],
+                temperature=self.config.temperature,
+            )
         sums = torch.stack([logprob.sum(1), lengths.float(), (words != END).long().cumprod(1).sum(1).float()], 1)
         kls = torch.stack([(logprob[first] - expected).sum(1), lengths[first].float()], 1)
         table, advantage = session.gather(table.to(session.device)), session.gather(advantage.to(session.device))
         sums, kls = session.gather(sums).double().sum(0), session.gather(kls).double().sum(0)
         raw = {name: session.gather(scores.to(session.device)) for name, scores in raw.items()}
         scored = ~torch.isnan(table)
-        return {"loss": self.loss, "reward_mean": mean_or_none(table), "reward_spread": spread_within_images(table),
-                "beat_baseline": float((advantage > 0).sum() / scored.sum()), "unscored": int((~scored).sum()),
-                "length": float(sums[2] / table.numel()), "entropy": float(-sums[0] / sums[1]), "kl": float(kls[0] / kls[1]),
-                **{f"score/{name}": mean_or_none(scores) for name, scores in raw.items()}}
+        return {
+            "loss": self.loss,
+            "reward_mean": mean_or_none(table),
+            "reward_spread": spread_within_images(table),
+            "beat_baseline": float((advantage > 0).sum() / scored.sum()),
+            "unscored": int((~scored).sum()),
+            "length": float(sums[2] / table.numel()),
+            "entropy": float(-sums[0] / sums[1]),
+            "kl": float(kls[0] / kls[1]),
+            **{f"score/{name}": mean_or_none(scores) for name, scores in raw.items()},
+        }
 
 
 def to_text(words: Tensor, vocabulary: Vocabulary) -> tuple[list[str], list[bool]]:
@@ -216,5 +277,8 @@ class RewardValidator:
         captions, ended = to_text(words, self.validator.vocabulary)
         total, raw = self.reward("val", rows, captions, ended)
         check_scored(total, raw)
-        return {"val_reward": mean_or_none(total), **{f"val_score/{name}": mean_or_none(s) for name, s in raw.items()},
-                "val_cider": self.validator.cider(rows, words)}
+        return {
+            "val_reward": mean_or_none(total),
+            **{f"val_score/{name}": mean_or_none(s) for name, s in raw.items()},
+            "val_cider": self.validator.cider(rows, words),
+        }

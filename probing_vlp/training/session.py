@@ -59,8 +59,10 @@ class Session:
     def check_batch(self, batch_size: int) -> None:
         """UserError if the images of a step cannot be shared out evenly."""
         if batch_size % self.accelerator.num_processes:
-            raise UserError(f"--batch_size {batch_size} cannot be shared by {self.accelerator.num_processes} processes; make it a "
-                            "multiple")
+            raise UserError(
+                f"--batch_size {batch_size} cannot be shared by {self.accelerator.num_processes} processes; make it a "
+                "multiple"
+            )
 
     def sum(self, value: float) -> float:
         """A number added up over the processes."""
@@ -74,7 +76,8 @@ class Session:
         return gathered.cpu()
 
     def update(self, loss: Tensor, clip: float, learning_rate: float) -> None:
-        """Backward, clip each gradient entry to [-clip, clip], one Adam step; `loss` is this process's share of the sum."""
+        """Backward, clip each gradient entry to [-clip, clip], one Adam step; `loss` is this process's share of the
+        sum."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         # data-parallel training averages gradients; the loss is a share of a sum, so the average is scaled back
@@ -103,8 +106,15 @@ class Session:
 
     def progress(self, title: str) -> Progress:
         """A bar with room for a few numbers; silent in all processes but one."""
-        return Progress(TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-                        disable=not self.main, transient=False)
+        return Progress(
+            TextColumn(title),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            disable=not self.main,
+            transient=False,
+        )
 
     def close(self) -> None:
         """Close files and process groups."""
@@ -117,8 +127,12 @@ def _moments(optimizer: Any, model: nn.Module) -> dict[str, Tensor]:
     """Adam's state by parameter name."""
     inner = getattr(optimizer, "optimizer", optimizer)
     names = {parameter: name for name, parameter in model.named_parameters()}
-    return Checkpoint.flatten(**{f"adam_{key}": {names[p]: state[key] for p, state in inner.state.items()}
-                                 for key in ("exp_avg", "exp_avg_sq", "step")})
+    return Checkpoint.flatten(
+        **{
+            f"adam_{key}": {names[p]: state[key] for p, state in inner.state.items()}
+            for key in ("exp_avg", "exp_avg_sq", "step")
+        }
+    )
 
 
 def _load_moments(adam: torch.optim.Adam, model: nn.Module, checkpoint: Checkpoint) -> None:

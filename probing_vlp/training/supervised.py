@@ -1,7 +1,7 @@
 """`train.py ce`: cross-entropy training of the captioner, papers/002 section 3.3.1.
 
-Adam at 5e-4, times 0.8 every three epochs; the probability of feeding back a sample of the model's own words grows by 0.05
-every five epochs (Bengio et al. 2015); validation every N steps, the checkpoint of the best CIDEr kept.
+Adam at 5e-4, times 0.8 every three epochs; the probability of feeding back a sample of the model's own words grows
+by 0.05 every five epochs (Bengio et al. 2015); validation every N steps, the checkpoint of the best CIDEr kept.
 
 What the paper leaves out is taken from the public FC models: 10 images x 5 captions a step, gradients clipped to
 [-0.1, 0.1], captions cut to 16 words, feedback probability at most 0.25.
@@ -75,9 +75,21 @@ class CEConfig:
     """no (float32) or bf16: accelerate's mixed precision; default: what accelerate launch was told, else no."""
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "batch_size", "captions_per_image", "epochs", "max_words", "decay_every", "feedback_every",
-                    "validate_every", "save_every")
-        check_least(self, 0, "min_count", "patience", "learning_rate", "decay", "clip", "feedback_step", "feedback_max", "seed")
+        check_least(
+            self,
+            1,
+            "batch_size",
+            "captions_per_image",
+            "epochs",
+            "max_words",
+            "decay_every",
+            "feedback_every",
+            "validate_every",
+            "save_every",
+        )
+        check_least(
+            self, 0, "min_count", "patience", "learning_rate", "decay", "clip", "feedback_step", "feedback_max", "seed"
+        )
         check_most(self, 1, "feedback_max")
 
 
@@ -87,7 +99,9 @@ def run(config: CEConfig) -> None:
     assert source.store is not None
     train, val = source.data.split("train"), source.data.split("val")
     source.store.check(image.image_id for image in (*train, *val))
-    vocabulary = build_vocabulary((tokens for image in train for tokens in source.data.tokens[image.image_id]), config.min_count)
+    vocabulary = build_vocabulary(
+        (tokens for image in train for tokens in source.data.tokens[image.image_id]), config.min_count
+    )
     session = Session(config.run, config, config.resume, config.seed, config.precision)
     session.check_batch(config.batch_size)
     if session.folder.resumed:
@@ -105,10 +119,18 @@ def run(config: CEConfig) -> None:
 class Supervised:
     """One step of cross-entropy training."""
 
-    def __init__(self, config: CEConfig, session: Session, source: VisualSource, images: tuple[Image, ...],
-                 vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        config: CEConfig,
+        session: Session,
+        source: VisualSource,
+        images: tuple[Image, ...],
+        vocabulary: Vocabulary,
+    ) -> None:
         self.config, self.session, self.source, self.images = config, session, source, images
-        self.table = CaptionTable([source.data.tokens[image.image_id] for image in images], vocabulary, config.max_words)
+        self.table = CaptionTable(
+            [source.data.tokens[image.image_id] for image in images], vocabulary, config.max_words
+        )
         self.stream = ImageStream(len(images), config.batch_size, config.seed)
         self.total_steps = -(-config.epochs * len(images) // config.batch_size)
 
@@ -124,8 +146,14 @@ class Supervised:
         tokens = int(whole.lengths.sum())
         loss = self._loss(batch, rows, len(whole.targets), tokens, feedback, step)
         session.update(loss, config.clip, learning_rate)
-        return {"step": step, "epoch": epoch, "loss": session.sum(loss.item()), "tokens": tokens,
-                "learning_rate": learning_rate, "feedback": feedback}
+        return {
+            "step": step,
+            "epoch": epoch,
+            "loss": session.sum(loss.item()),
+            "tokens": tokens,
+            "learning_rate": learning_rate,
+            "feedback": feedback,
+        }
 
     def _loss(self, batch: Batch, rows: slice, total: int, tokens: int, feedback: float, step: int) -> Tensor:
         """This process's share of the mean negative log-likelihood a token, in nats."""
@@ -133,23 +161,37 @@ class Supervised:
         assert isinstance(model, FCCaptioner) and self.source.store is not None
         features = torch.from_numpy(self.source.store.rows([self.images[i].image_id for i in batch.images])).to(device)
         targets, lengths = (torch.from_numpy(x).to(device) for x in (batch.targets, batch.lengths))
-        keep = dropout_rows(rows, total, (targets.shape[1], model.config.hidden), model.config.dropout,
-                            generator_for(seed, step, "dropout", device))
+        keep = dropout_rows(
+            rows,
+            total,
+            (targets.shape[1], model.config.hidden),
+            model.config.dropout,
+            generator_for(seed, step, "dropout", device),
+        )
         inputs = begin_with_end(targets)
         if feedback:
             numbers = uniform_rows(rows, total, 2 * targets.shape[1], generator_for(seed, step, "feedback", device))
             inputs = feed_back(Stepper(model), features, inputs, lengths, feedback, numbers, keep)
-        loss, _ = self.session.model(features, inputs, targets, lengths, torch.full_like(targets, 1, dtype=features.dtype) / tokens,
-                                     keep)
+        loss, _ = self.session.model(
+            features, inputs, targets, lengths, torch.full_like(targets, 1, dtype=features.dtype) / tokens, keep
+        )
         return loss
 
 
 @torch.no_grad()
-def feed_back(stepper: Stepper, features: Tensor, inputs: Tensor, lengths: Tensor, probability: float, numbers: Tensor,
-              keep: Tensor | None) -> Tensor:
+def feed_back(
+    stepper: Stepper,
+    features: Tensor,
+    inputs: Tensor,
+    lengths: Tensor,
+    probability: float,
+    numbers: Tensor,
+    keep: Tensor | None,
+) -> Tensor:
     """Scheduled sampling: inputs (N, T) with some words replaced by samples of the model's own posterior.
 
-    A word after the first is replaced with `probability`; numbers (N, 2T) in [0, 1): a coin and a draw for each place.  The
+    A word after the first is replaced with `probability`; numbers (N, 2T) in [0, 1): a coin and a draw for each
+    place.  The
     model that is asked has been fed the replacements before it, with the dropout factors `keep` of the step.
     """
     N, T = inputs.shape
@@ -184,7 +226,13 @@ def train_to_end(trainer: Any, session: Session, validate: Any, config: Any) -> 
                 best = session.improved(line[validate.criterion])
                 stopped = bool(config.patience) and session.since_best >= config.patience
             session.folder.log(line)
-            if best or last or stopped or session.step % config.save_every == 0 or session.step % config.validate_every == 0:
+            if (
+                best
+                or last
+                or stopped
+                or session.step % config.save_every == 0
+                or session.step % config.validate_every == 0
+            ):
                 session.save(best)
             bar.update(task, advance=1, note=note(line, session.best))
     session.close()
