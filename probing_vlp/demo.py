@@ -75,7 +75,7 @@ def run(config: DemoConfig) -> None:
             raise SystemExit(done.returncode)
     console.print(
         f"\nThe report: [bold]{out / 'report' / 'index.html'}[/bold]\n"
-        "Its scorer, mini-clip, is a mini one: a small dual encoder trained on 1,299 photographs.  It shows the method; "
-        "it says nothing of published models.",
+        "Its scorer, mini-clip, is a mini one: a small dual encoder trained on 1,299 photographs.  It shows the "
+        "method; it says nothing of published models.",
         soft_wrap=True,
     )

@@ -90,7 +90,7 @@ class FCCaptioner(nn.Module):
             hidden = hidden[at[row, time]]
         if keep is not None:
             hidden = hidden * keep[row, time]
-        bias = self.output.bias
+        bias: Tensor = self.output.bias
         if temperature != 1:
             hidden, bias = hidden / temperature, bias / temperature
         loss, logprob = weighted_nll(hidden, self.output.weight, bias, targets[row, time], scale[row, time], logits)
