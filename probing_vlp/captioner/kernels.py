@@ -3,7 +3,7 @@
 B rows, T time, M packed tokens (sum of lengths), V vocabulary, H hidden.
 
 `weighted_nll` makes a block of rows of the (M, V) logits at a time, turns it into its gradient in place and goes on.
- `lstm_maxout` runs a packed sequence, so that a finished caption costs nothing, and collects the gates so
+`lstm_maxout` runs a packed sequence, so that a finished caption costs nothing, and collects the gates so
 that the weight gradient is one product.
 """
 
