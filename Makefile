@@ -25,6 +25,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	else $(VENV)/bin/pip install --quiet $(TORCH_ARGS) torch==$(TORCH)+cpu 2>/dev/null || \
 	  $(VENV)/bin/pip install --quiet $(TORCH_ARGS) torch==$(TORCH); fi
 	$(VENV)/bin/pip install --quiet --editable '.[dev]'
+	$(PY) -m probing_vlp.torchvision_cpu
 	touch $@
 
 test: install lint  ## lint, then every test but the slow ones

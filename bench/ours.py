@@ -1,5 +1,4 @@
-"""This project's side: the steps that `train.py ce` and `train.py scst` run, with run folder, feature store, log and
-TensorBoard."""
+"""This project's side: the steps that `train.py` runs, with run folder, feature store, log and TensorBoard."""
 
 import tempfile
 from collections import Counter
@@ -85,7 +84,7 @@ class Ours:
 
     def cider(self, captions: int, runs: int) -> list[Cost]:
         """CIDEr-D of the candidates by the scorer, the cost of each run; strings are made before."""
-        texts, costs = self._candidates(captions), []
+        texts, costs = self._candidates(captions), list[Cost]()
         for _ in range(runs):
             with clock(captions, costs):
                 self._score(texts)
@@ -163,7 +162,7 @@ class Ours:
 
     def _timed(self, part: str, batch: int, steps: int) -> list[Cost]:
         """Steps as `train_to_end` makes them, with their line in the log."""
-        trainer, costs = self.trainers[part], []
+        trainer, costs = self.trainers[part], list[Cost]()
         for _ in range(steps):
             self.steps[part, batch] += 1
             with clock(batch * REFERENCES, costs):

@@ -35,8 +35,7 @@ BEAM = {"sample_method": "greedy", "beam_size": 5, "sample_n": 1, "suppress_UNK"
 
 
 class Peer:
-    """Three copies of one captioner: `model` stays as the warm-up left it, the two others are trained by timed
-    steps."""
+    """Three copies of one captioner: `model` stays as the warm-up left it, timed steps train the two others."""
 
     def __init__(self, folder: str, images: int, seed: int) -> None:
         self.problem, self.seed = make_problem(images, seed), seed
@@ -90,7 +89,7 @@ class Peer:
 
     def cider(self, captions: int, runs: int) -> list[Cost]:
         """CIDEr-D of the candidates, the cost of each run; strings are made before."""
-        given, costs = self._cider_input(captions), []
+        given, costs = self._cider_input(captions), list[Cost]()
         for _ in range(runs):
             with _quiet(), clock(captions, costs):
                 self.modules.rewards.CiderD_scorer.compute_score(*given)

@@ -1,5 +1,4 @@
-"""A synthetic captioning problem in the shape of COCO: scenes, image features, references, and one more caption an
-image.
+"""A synthetic captioning problem in the shape of COCO: image features, references, and one more caption an image.
 
 A scene is a value for each slot of a small grammar; words are Zipf-distributed, the features are noisy sums of what
 is in the scene, so that a captioner can learn them.  Everything follows from the number of images and the seed.

@@ -6,7 +6,8 @@ transformers, timm and open_clip with it.  `ensure_torchvision` compiles stand-i
 functions stop with a message when called, and loads them first: torchvision's CPU kernels then run as they are.
 Without a C compiler torchvision is made importable, and an op of it that is called raises a UserError.
 
-Call `ensure_torchvision()` before the first import of torchvision, timm, transformers or open_clip.
+Call `ensure_torchvision()` before the first import of torchvision, timm, transformers or open_clip.  For programs that
+cannot call it, `accelerate launch` among them, `python -m probing_vlp.torchvision_cpu` mends the whole environment.
 """
 
 import ctypes
@@ -172,3 +173,14 @@ def _import_without_ops(reason: str) -> None:
         for guard in guards if name.startswith(("torchvision.ops", "torchvision.io")) else ():
             if hasattr(module, guard):
                 setattr(module, guard, stop)
+
+
+if __name__ == "__main__":
+    import sysconfig
+
+    from probing_vlp.torchvision_hook import install
+
+    line = install(Path(sysconfig.get_path("purelib")))
+    print(
+        f"torchvision is mended in every program of this environment: {line}" if line else "torchvision loads by itself"
+    )

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from programs import Ended
-from world import write_captions, write_features
+from programs import Ended, flags
+from world import CAPTIONER, write_captions, write_features
 
 from probing_vlp.checkpoints import Checkpoint
 
 Spoil = Callable[[Path], object]
 
 _DATA = "--data.source {}/data --data.features {}/features"
-_SMALL = "--min_count 1 --captioner.hidden 8 --captioner.embedding 8"
-CE = f"train.py ce {_DATA} --run {{}}/new {_SMALL} --epochs 2 --batch_size 8"
+_AS_TRAINED = " ".join(flags({**CAPTIONER, "validate_every": 40}))
+CE = f"train.py ce {_DATA} --run {{}}/new {_AS_TRAINED} --epochs 2"
 SCST = f"train.py scst {_DATA} --init {{}}/ce --run {{}}/new --scorers.cider 1 --steps 2 --batch_size 8 --samples 2"
 SCORER = f"train.py scorer {_DATA} --run {{}}/new --min_count 0 --word 8 --hidden 8 --joint 8 --epochs 1"
 DUMP = f"probe.py dump {_DATA} --run {{}}/ce --out {{}}/new.jsonl"

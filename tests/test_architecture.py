@@ -16,7 +16,7 @@ LONGEST = 400
 """Lines in a file, tests too."""
 LAYERS = (
     {"__init__", "errors", "records", "lookup", "stats", "files", "memory"},
-    {"checkpoints", "cider_d", "cli", "dump", "torchvision_cpu"},
+    {"checkpoints", "cider_d", "cli", "dump", "torchvision_cpu", "torchvision_hook"},
     {"data"},
     {"captioner", "scorers"},
     {"training"},

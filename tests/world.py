@@ -25,6 +25,18 @@ GRAMMAR = (
 COUNTS = {"train": 32, "val": 16, "test": 16}
 WIDTH = 16
 
+CAPTIONER = {
+    "captioner.hidden": 32,
+    "captioner.embedding": 32,
+    "captioner.dropout": 0.2,
+    "min_count": 1,
+    "decoding.max_length": 10,
+    "batch_size": 8,
+    "learning_rate": 0.01,
+    "clip": 1.0,
+}
+"""Options of `train.py ce` for a captioner that learns the grammar in a second."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -49,18 +61,8 @@ class World:
         return {"data.source": self.data, "data.features": self.features}
 
     def captioner(self) -> dict[str, Any]:
-        """A captioner that learns the grammar in a second."""
-        return {
-            **self.options(),
-            "captioner.hidden": 32,
-            "captioner.embedding": 32,
-            "captioner.dropout": 0.2,
-            "min_count": 1,
-            "decoding.max_length": 10,
-            "batch_size": 8,
-            "learning_rate": 0.01,
-            "clip": 1.0,
-        }
+        """What `train.py ce` needs to know."""
+        return {**self.options(), **CAPTIONER}
 
 
 def make_world(root: Path, counts: Mapping[str, int] = COUNTS, pictures: bool = True) -> World:

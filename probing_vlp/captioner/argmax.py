@@ -1,11 +1,9 @@
 """The likeliest word of each row, exactly, without computing most of the logits.
 
 With m the mean of the rows of the output layer and r_w = |W_w - m|, a logit is at most b_w + h.m + |h| r_w
-(Cauchy-Schwarz).
-So the logits of a thousand promising words come first: those of the largest bound at a usual norm n of h.  At
-another norm
-the bounds of the others grow by (|h| - n) r_w, which one number is enough to check.  Only where that does not rule
-all of them out are they looked at one by one.
+(Cauchy-Schwarz).  So the logits of a thousand promising words come first: those of the largest bound at a usual norm
+n of h.  At another norm the bounds of the others grow by (|h| - n) r_w, which one number is enough to check.  Only
+where that does not rule all of them out are they looked at one by one.
 
 Whether that is seldom depends on the weights: an instance notices where its bound is `useless`.
 """

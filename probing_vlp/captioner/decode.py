@@ -97,8 +97,7 @@ class Stepper:
         return self._argmax(hidden)
 
     def draw(self, hidden: Tensor, uniform: Tensor, config: DecodeConfig, kept: list[Tensor] | None = None) -> Tensor:
-        """A word (rows,) by inverse distribution function at uniform (rows,); `kept` gets the logits of the model as
-        it is."""
+        """A word (rows,) by inverse distribution function at uniform (rows,); `kept` gets the model's own logits."""
         logits = self.logits(hidden)
         if kept is not None:
             kept.append(logits.clone() if self.banned else logits)

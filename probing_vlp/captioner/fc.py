@@ -74,11 +74,9 @@ class FCCaptioner(nn.Module):
 
         features (B, D); inputs (N, T): the word fed at each step, the first column being the beginning; targets (N, T);
         lengths (N,): targets that count, the end among them; scale (N, T): weight of each target; keep (N, T, H) or
-        None:
-        dropout factors; trace: where `targets` were sampled by these very weights and factors, what they were drawn
-        from, so that
-        it need not be computed again (it is used up, and stands for temperature 1); temperature: divides the logits.
-         Returns the scalar and logprob (N, T), zero beyond the length.
+        None: dropout factors; trace: where `targets` were sampled by these very weights and factors, what they were
+        drawn from, so that it need not be computed again (it is used up, and stands for temperature 1); temperature:
+        divides the logits.  Returns the scalar and logprob (N, T), zero beyond the length.
         """
         packed = Packed(lengths, inputs.shape[1])
         hidden = self.hidden_states(features, inputs, packed)
@@ -102,9 +100,7 @@ class FCCaptioner(nn.Module):
         """Hidden state (M, H) after each packed input; the image and the first word are run once an image."""
         later = inputs[packed.row, packed.time][len(inputs) :]
         words, which = torch.unique(later, return_inverse=True)
-        gates = self.word_gates(
-            torch.cat([words.new_zeros(1), words])
-        )  # one look-up, so that there is one dense gradient
+        gates = self.word_gates(torch.cat([words.new_zeros(1), words]))  # one look-up makes one dense gradient
         state = self.begin(features, gates[:1])
         image = packed.order // (len(inputs) // len(features))
         first = State(state.h[image], state.c[image])

@@ -62,9 +62,8 @@ def weighted_nll(
     """-sum_m scale_m log p(target_m | hidden_m), and the log-probabilities themselves.
 
     hidden (M, H), weight (V, H), bias (V,), target (M,) int64, scale (M,); logits (M, V) of these hidden states if
-    they are
-    known already: they are overwritten.  Returns the scalar and logprob (M,), in nats; the gradient flows through
-    the scalar alone.
+    they are known already: they are overwritten.  Returns the scalar and logprob (M,), in nats; the gradient flows
+    through the scalar alone.
     """
     if torch.is_grad_enabled():
         loss, logprob = _WeightedNLL.apply(hidden, weight, bias, target, scale, logits)

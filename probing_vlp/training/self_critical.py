@@ -204,8 +204,7 @@ class SelfCritical:
     def learn(
         self, features: Tensor, words: Tensor, advantage: Tensor, keep: Tensor | None, trace: Trace | None = None
     ) -> Tensor:
-        """One update; returns the log-probabilities (N, T) that it was made from.  `trace`: what the words were
-        drawn from."""
+        """One update on words drawn from `trace`; returns the log-probabilities (N, T) that it was made from."""
         lengths = caption_lengths(words)
         tokens = self.session.sum(float(lengths.sum()))
         scale = (advantage.to(features.device) / tokens)[:, None].expand(words.shape).to(features.dtype)
