@@ -48,7 +48,9 @@ class Session:
             model.load_state_dict(resumed.group("model"))
             _load_moments(adam, model, resumed)
             self.step, self.best, self.since_best = (resumed.state[key] for key in ("step", "best", "since_best"))
-        self.state = {"config": plain(self.folder.config), **state}
+        # not where it lies: the same run in two folders leaves the same checkpoints
+        config = {key: value for key, value in plain(self.folder.config).items() if key not in ("run", "export")}
+        self.state = {"config": config, **state}
         self.model, self.optimizer = self.accelerator.prepare(model, adam)
 
     def rows(self, total: int) -> slice:
