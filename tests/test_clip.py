@@ -166,7 +166,8 @@ def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match=r"weights 'laion2b_s34b_b79k' of ViT-B-32 could not be had \(.*option checkpoint"):
+    told = r"weights 'laion2b_s34b_b79k' of ViT-B-32 could not be had \(.*option checkpoint"
+    with pytest.raises(UserError, match=told):
         ClipScorer(pretrained="laion2b_s34b_b79k")
 
 
