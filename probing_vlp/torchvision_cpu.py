@@ -11,7 +11,6 @@ cannot call it, `accelerate launch` among them, `python -m probing_vlp.torchvisi
 """
 
 import ctypes
-import functools
 import importlib.metadata
 import importlib.util
 import mmap
@@ -36,9 +35,15 @@ static void *stop(const char *name) {
 """
 
 
-@functools.cache
+_begun = False
+
+
 def ensure_torchvision() -> None:
     """Make `import torchvision` work; does nothing where torch has CUDA, or the ops load by themselves."""
+    global _begun
+    if _begun:  # not functools.cache: mending may import torchvision, and the hook then asks for mending again
+        return
+    _begun = True
     import torch
 
     spec = importlib.util.find_spec("torchvision") if "torchvision" not in sys.modules else None

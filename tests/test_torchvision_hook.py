@@ -55,6 +55,13 @@ def test_without_a_compiler_too_but_for_the_ops(environment: Path, tmp_path: Pat
     assert (done.returncode, done.stdout) == (0, "UserError\n"), done.stderr
 
 
+def test_a_program_that_mends_by_itself_under_the_line(environment: Path, tmp_path: Path) -> None:
+    asked = f"from probing_vlp.torchvision_cpu import ensure_torchvision; ensure_torchvision(){FOREIGN}"
+    assert run(environment, "-c", asked).stdout == "[1, 2]\n"
+    done = run(environment, "-c", asked, PATH=str(tmp_path), PROBING_VLP_CACHE=str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "UserError\n"), done.stderr
+
+
 def test_accelerate_launch_starts(environment: Path) -> None:
     done = run(environment, "-c", "import sys; from accelerate.commands.accelerate_cli import main; main()", "env")
     assert done.returncode == 0 and "`Accelerate` version" in done.stdout, done.stderr
