@@ -35,8 +35,8 @@ class Part:
 
 
 PARTS = (  # without a target: for information
-    Part("ce", 2.5, {10: 3, 64: 1}),
-    Part("scst", 2.5, {10: 3, 64: 1}),
+    Part("ce", 2.5, {10: 6, 64: 1}),
+    Part("scst", 2.5, {10: 4, 64: 1}),
     Part("greedy", 3.0, {10: 200, 64: 384}),
     Part("greedy_logprob", None, {10: 100, 64: 192}),
     Part("beam", 8.0, {10: 20}),

@@ -161,16 +161,16 @@ class Ours:
         )
 
     def _timed(self, part: str, batch: int, steps: int) -> list[Cost]:
-        """Steps as `train_to_end` makes them, with their line in the log."""
+        """Steps as `train_to_end` makes them, with their line in the log, after one that is not counted."""
         trainer, costs = self.trainers[part], list[Cost]()
-        for _ in range(steps):
+        for _ in range(steps + 1):
             self.steps[part, batch] += 1
             with clock(batch * REFERENCES, costs):
                 line = trainer.by_batch[batch].step(self.steps[part, batch])
                 trainer.session.step += 1
                 trainer.session.folder.log(line)
             self.lengths += [line["length"]] if "length" in line else []
-        return costs
+        return costs[1:]
 
     def _decode(self, method: str, batch: int, images: int) -> tuple[list[Cost], np.ndarray, np.ndarray]:
         costs: list[Cost] = []

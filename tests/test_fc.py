@@ -6,8 +6,8 @@ import pytest
 import torch
 from toys import padded, randn, slow_logprob, tiny_captioner
 
-from probing_vlp.captioner.decode import Stepper, begin_with_end, caption_lengths
-from probing_vlp.captioner.fc import FCCaptioner, FCConfig, Packed
+from probing_vlp.captioner.decode import Stepper, begin_with_end, caption_lengths, sample
+from probing_vlp.captioner.fc import FCCaptioner, FCConfig, Packed, Trace
 
 CAPTIONS = [[1, 2, 0], [0], [3, 3, 1, 0], [2, 0], [4, 1, 2, 3], [0]]  # the fifth was cut
 WORDS, LENGTHS = padded(CAPTIONS, 4), torch.tensor([3, 1, 4, 2, 4, 1])
@@ -113,6 +113,21 @@ def test_stepping_gives_the_hidden_states_of_the_packed_pass() -> None:
             mine = packed.time == t
             torch.testing.assert_close(state.h[packed.row[mine]], hidden[mine])
             state = stepper.step(WORDS[:, t], state)
+
+
+def test_a_trace_saves_the_logits_and_changes_nothing() -> None:
+    model, features, trace = tiny_captioner(), randn(2, 3), Trace()
+    keep = 2 * torch.randint(2, (6, 4, model.config.hidden), generator=torch.Generator().manual_seed(1)).double()
+    uniform = torch.rand(6, 4, generator=torch.Generator().manual_seed(2)).double()
+    words = sample(Stepper(model), features, uniform, keep, trace=trace)
+    given = (features, begin_with_end(words), words, caption_lengths(words), randn(6, 4, seed=5), keep)
+    assert sum(map(len, trace.logits)) == caption_lengths(words).sum() < 6 * 4  # living rows only
+    loss, logprob = model(*given, trace)
+    assert trace.logits == []
+    expected_loss, expected_logprob = model(*given)
+    torch.testing.assert_close((loss, logprob), (expected_loss, expected_logprob))
+    leaves = list(model.parameters())
+    torch.testing.assert_close(torch.autograd.grad(loss, leaves), torch.autograd.grad(expected_loss, leaves))
 
 
 def test_layer_sizes_are_those_of_the_public_models() -> None:

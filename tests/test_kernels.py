@@ -42,6 +42,19 @@ def test_weighted_nll_is_log_softmax(M: int) -> None:
     torch.testing.assert_close(gradients, torch.autograd.grad(3 * expected_loss, inputs[:3]))
 
 
+@pytest.mark.parametrize("pieces", [[1, 4], [BLOCK], [BLOCK + 1, 200, 30, 20], [300, 300, 2]])
+def test_weighted_nll_with_known_logits_uses_them_up(pieces: list[int]) -> None:
+    inputs = nll_inputs(sum(pieces))
+    known = [(inputs[0] @ inputs[1].t() + inputs[2]).detach() for _ in pieces]
+    known = [logits[at] for logits, at in zip(known, torch.arange(sum(pieces)).split(pieces), strict=True)]
+    loss, logprob = weighted_nll(*inputs, known)
+    assert known == []
+    expected_loss, expected_logprob = weighted_nll(*inputs)
+    torch.testing.assert_close((loss, logprob), (expected_loss, expected_logprob))
+    gradients = torch.autograd.grad(loss, inputs[:3])
+    torch.testing.assert_close(gradients, torch.autograd.grad(expected_loss, inputs[:3]))
+
+
 def test_weighted_nll_without_gradients_gives_the_same_numbers() -> None:
     inputs = nll_inputs(BLOCK + 3)
     with torch.no_grad():

@@ -3,10 +3,9 @@
 B images, N captions (N = B x captions an image, image by image), T time, M packed tokens, V vocabulary, H hidden.
 Word 0 begins and ends a caption and is an ordinary target: the end is part of the sequence.
 
-Deviations from Rennie et al.: none in the equations; the layer sizes (512/512), the dropout of 0.5 on what the
-output layer
-reads and the two biases of the recurrence follow the public FC models of that line, so that their weights fit one to
-one.
+Deviations from Rennie et al.: none in the equations; the layer sizes (512/512), the dropout of 0.5 on what the output
+layer reads and the two biases of the recurrence follow the public FC models of that line, so that their weights fit
+one to one.
 """
 
 from dataclasses import dataclass, field
@@ -80,9 +79,9 @@ class FCCaptioner(nn.Module):
         """
         packed = Packed(lengths, inputs.shape[1])
         hidden = self.hidden_states(features, inputs, packed)
-        row, time, logits = packed.row, packed.time, None
+        row, time = packed.row, packed.time
         if trace is not None:
-            row, time, logits = trace.take()
+            row, time = trace.rows(), trace.times()
             at = torch.empty_like(inputs)
             at[packed.row, packed.time] = torch.arange(len(packed.row), device=at.device)
             hidden = hidden[at[row, time]]
@@ -91,7 +90,8 @@ class FCCaptioner(nn.Module):
         bias: Tensor = self.output.bias
         if temperature != 1:
             hidden, bias = hidden / temperature, bias / temperature
-        loss, logprob = weighted_nll(hidden, self.output.weight, bias, targets[row, time], scale[row, time], logits)
+        known = None if trace is None else trace.logits
+        loss, logprob = weighted_nll(hidden, self.output.weight, bias, targets[row, time], scale[row, time], known)
         out = logprob.new_zeros(inputs.shape)
         out[row, time] = logprob
         return loss, out
@@ -134,19 +134,22 @@ class FCCaptioner(nn.Module):
 
 @dataclass
 class Trace:
-    """What sampled words were drawn from: for each step the logits (rows, V), and the rows (rows,) with the step's
-    number."""
+    """What sampled words were drawn from: for each step the logits (rows, V), and the rows (rows,) with its number.
+
+    The gradient of log p(word) needs the whole distribution, so a gather will not do: without the trace the logits
+    are multiplied out again.  It holds living rows only, and each block goes as soon as it has become a gradient.
+    """
 
     logits: list[Tensor] = field(default_factory=list)
     places: list[tuple[Tensor, int]] = field(default_factory=list)
 
-    def take(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Row (M,), time (M,) and logits (M, V) of all words; the trace is empty afterwards, to save memory."""
-        row = torch.cat([rows for rows, _ in self.places])
-        time = torch.cat([torch.full_like(rows, t) for rows, t in self.places])
-        logits = torch.cat(self.logits)
-        self.logits, self.places = [], []
-        return row, time, logits
+    def rows(self) -> Tensor:
+        """Row (M,) of every word, in the order of the logits."""
+        return torch.cat([rows for rows, _ in self.places])
+
+    def times(self) -> Tensor:
+        """Step (M,) of every word."""
+        return torch.cat([torch.full_like(rows, t) for rows, t in self.places])
 
 
 class Packed:

@@ -8,6 +8,7 @@ that the weight gradient is one product.
 """
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -21,15 +22,22 @@ BLOCK = 512
 class _WeightedNLL(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor, known: Tensor | None
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        target: Tensor,
+        scale: Tensor,
+        known: list[Tensor] | None,
     ) -> tuple[Tensor, Tensor]:
         dtype = _compute_dtype(hidden)
         table = weight.to(dtype)
         logprob = hidden.new_empty(len(hidden))
         grad_hidden, grad_weight, grad_bias = torch.empty_like(hidden), torch.empty_like(weight), torch.zeros_like(bias)
-        for rows in _blocks(len(hidden)):
+        for rows, logits in _blocks(len(hidden), known):
             h, aim = hidden[rows], target[rows, None]
-            logits = _logits(h, table, bias) if known is None else known[rows]
+            if logits is None:
+                logits = _logits(h, table, bias)
             top = logits.amax(1, keepdim=True)
             picked = logits.gather(1, aim) - top
             p = logits.sub_(top).exp_()  # softmax times its sum
@@ -57,28 +65,42 @@ class _WeightedNLL(torch.autograd.Function):
 
 
 def weighted_nll(
-    hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor, logits: Tensor | None = None
+    hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor, known: list[Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
     """-sum_m scale_m log p(target_m | hidden_m), and the log-probabilities themselves.
 
-    hidden (M, H), weight (V, H), bias (V,), target (M,) int64, scale (M,); logits (M, V) of these hidden states if
-    they are known already: they are overwritten.  Returns the scalar and logprob (M,), in nats; the gradient flows
-    through the scalar alone.
+    hidden (M, H), weight (V, H), bias (V,), target (M,) int64, scale (M,); known: the logits of these hidden states
+    where they are known already, (rows, V) each and M rows in all: they are used up.  Returns the scalar and logprob
+    (M,), in nats; the gradient flows through the scalar alone.
     """
     if torch.is_grad_enabled():
-        loss, logprob = _WeightedNLL.apply(hidden, weight, bias, target, scale, logits)
+        loss, logprob = _WeightedNLL.apply(hidden, weight, bias, target, scale, known)
         return loss, logprob
     table, logprob = weight.to(_compute_dtype(hidden)), hidden.new_empty(len(hidden))
-    for rows in _blocks(len(hidden)):
-        block = torch.log_softmax(_logits(hidden[rows], table, bias) if logits is None else logits[rows], 1)
+    for rows, logits in _blocks(len(hidden), known):
+        block = torch.log_softmax(_logits(hidden[rows], table, bias) if logits is None else logits, 1)
         logprob[rows] = block.gather(1, target[rows, None])[:, 0]
     return -(logprob * scale).sum(), logprob
 
 
-def _blocks(rows: int) -> list[slice]:
-    """Equal parts of about BLOCK rows: a small last one would be slow to multiply."""
+def _blocks(rows: int, known: list[Tensor] | None) -> Iterator[tuple[slice, Tensor | None]]:
+    """Equal parts of about BLOCK rows, as a small last one would be slow to multiply; or as `known` has them, small
+    ones joined, each let go as the next is asked for."""
     size = -(-rows // max(1, round(rows / BLOCK)))
-    return [slice(start, min(start + size, rows)) for start in range(0, rows, max(1, size))]
+    start = 0
+    while start < rows:
+        logits = None if known is None else _join(known, BLOCK // 2)
+        stop = min(start + size, rows) if logits is None else start + len(logits)
+        yield slice(start, stop), logits
+        start = stop
+
+
+def _join(parts: list[Tensor], rows: int) -> Tensor:
+    """The first of `parts`, taken out of them, with those that follow until `rows` rows are together."""
+    taken = [parts.pop(0)]
+    while parts and sum(map(len, taken)) < rows:
+        taken.append(parts.pop(0))
+    return taken[0] if len(taken) == 1 else torch.cat(taken)
 
 
 def _logits(hidden: Tensor, table: Tensor, bias: Tensor) -> Tensor:
