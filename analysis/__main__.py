@@ -13,10 +13,13 @@ from itertools import takewhile
 from pathlib import Path
 
 from analysis import ANALYSES, report
-from analysis.context import load_context
+from analysis.context import Context, load_context
+from analysis.matrix import matrix_table, print_table
 from analysis.results import Row, write_rows
+from analysis.scores import reward_scorers, score_rows
 from analysis.wording import interval, number
 from probing_vlp.cli import Command, main
+from probing_vlp.errors import UserError
 from probing_vlp.lookup import lookup
 
 HELP = {
@@ -47,6 +50,21 @@ class Measure:
     """Bootstrap draws behind each interval."""
 
 
+@dataclass
+class Matrix:
+    """Options of the cross-scorer matrix."""
+
+    dumps: list[Path] = field(default_factory=list)
+    """Caption dumps that several scorers have scored; they may stand first, without the option's name.  The first is
+    the baseline."""
+    out: Path = Path("results")
+    """Folder for matrix.csv and matrix.json."""
+    seed: int = 1
+    """Seed of the bootstrap intervals."""
+    draws: int = 1000
+    """Bootstrap draws behind each interval."""
+
+
 def run(config: Measure, name: str) -> None:
     """Measure every dump, then write.  Raises UserError before anything is written."""
     dumps = report.read_dumps(config.dumps)
@@ -56,6 +74,19 @@ def run(config: Measure, name: str) -> None:
     rows = [row for dump in dumps for row in measure(dump, context)]
     csv_path, _ = write_rows(config.out, rows, name)
     print("\n".join(map(_line, rows)), f"numbers: {csv_path.absolute()}", sep="\n")
+
+
+def run_matrix(config: Matrix) -> None:
+    """Means, intervals and differences of all scores that the dumps hold, as a table and as tidy rows."""
+    dumps = report.read_dumps(config.dumps)
+    report.check_folder(config.out)
+    rows = score_rows(dumps, Context({}, list, seed=config.seed, draws=config.draws))
+    table = matrix_table(rows, [dump.name for dump in dumps], {dump.name: reward_scorers(dump) for dump in dumps})
+    if table is None:
+        raise UserError("a matrix needs two dumps and two scorers; score dumps with: python probe.py score --dump DUMP")
+    csv_path, _ = write_rows(config.out, rows, "matrix")
+    print_table(table)
+    print(f"numbers: {csv_path.absolute()}")
 
 
 def _line(row: Row) -> str:
@@ -72,9 +103,10 @@ def name_dumps(argv: Sequence[str]) -> list[str]:
     return [*argv[:1], *named, *argv[1 + len(dumps) :]]
 
 
-COMMANDS = {"report": Command(report.Report, report.run, "one HTML page and its numbers on one or several dumps")} | {
-    name: Command(Measure, functools.partial(run, name=name), HELP[name]) for name in ANALYSES
-}
+COMMANDS = {
+    "report": Command(report.Report, report.run, "one HTML page and its numbers on one or several dumps"),
+    "matrix": Command(Matrix, run_matrix, "every dump under every scorer that has scored it"),
+} | {name: Command(Measure, functools.partial(run, name=name), HELP[name]) for name in ANALYSES}
 
 if __name__ == "__main__":
     main(

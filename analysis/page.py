@@ -16,6 +16,7 @@ from analysis.context import Context
 from analysis.curves import Training
 from analysis.examples import Example
 from analysis.headline import Panel, answers, panels, question
+from analysis.matrix import matrix_table
 from analysis.results import Row
 from analysis.scores import main_scorer, mini_scorers, reward_scorers
 from analysis.tables import Table, build_tables, curve_table
@@ -59,6 +60,7 @@ def render(page: Page) -> str:
         minis=mini_scorers(page.dumps),
         warnings=page.warnings,
         panels=panels(page.rows, models, scorers),
+        matrix=matrix_table(page.rows, models, rewards),
         tables=build_tables(page.rows, models),
         examples=page.examples,
         rule=page.rule,

@@ -34,6 +34,8 @@ class Cell:
     interval: str = ""
     n: str = ""
     note: str = ""
+    own: bool = False
+    """Whether a captioner is judged by its own reward."""
 
 
 @dataclass(frozen=True)

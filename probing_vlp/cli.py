@@ -6,10 +6,11 @@ Precedence, lowest first: defaults, `--config FILE`, `--key value` in the order 
 
 import argparse
 import difflib
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_origin
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
@@ -25,6 +26,8 @@ class Command(NamedTuple):
     config: type
     run: Callable[[Any], None]
     help: str
+    first: str = ""
+    """An option whose value may stand alone as the first word: `check-scorer clip` for `check-scorer --scorer clip`."""
 
 
 def main(program: str, description: str, commands: Mapping[str, Command], argv: Sequence[str] | None = None) -> None:
@@ -32,7 +35,10 @@ def main(program: str, description: str, commands: Mapping[str, Command], argv: 
     parser, subparsers = build_parser(program, description, commands)
     with report_user_errors():
         try:
-            chosen = parser.parse_args(None if argv is None else list(argv))
+            words = _one_word(list(sys.argv[1:] if argv is None else argv), commands)
+            if len(words) > 1 and words[0] in commands and commands[words[0]].first and not words[1].startswith("-"):
+                words.insert(1, f"--{commands[words[0]].first}")
+            chosen = parser.parse_args(_as_declared(words, subparsers))
             name = chosen.command
             options = vars(parser.instantiate(chosen)[name])
         except argparse.ArgumentError as error:
@@ -60,6 +66,43 @@ def build_parser(
         group.add_subcommand(name, sub, help=command.help)
         subparsers[name] = sub
     return parser, subparsers
+
+
+def _one_word(words: list[str], commands: Mapping[str, Command]) -> list[str]:
+    """`regions inspect` as the command `regions-inspect`; `regions` alone lists what begins with it."""
+    if "-".join(words[:2]) in commands:
+        return ["-".join(words[:2]), *words[2:]]
+    family = {name: command for name, command in commands.items() if words and name.startswith(f"{words[0]}-")}
+    if not family or words[0] in commands:
+        return words
+    if words[1:2] in ([], ["-h"], ["--help"]):
+        for name, command in family.items():
+            print(f"{name.replace('-', ' ', 1):<20} {command.help}")
+        raise SystemExit(0)
+    names = ", ".join(name.replace("-", " ", 1) for name in family)
+    raise UserError(f"no command '{' '.join(words[:2])}'; there are {names}; see --help")
+
+
+def _as_declared(words: list[str], subparsers: Mapping[str, ArgumentParser]) -> list[str]:
+    """`--trust-pickle` as `--trust_pickle`, and `--scorer NAME`, once or more often, as a value of `--scorers`."""
+    sub = next((subparsers[word] for word in words[:1] if word in subparsers), None)
+    if sub is None:
+        return words
+    known = {option: action for action in sub._actions for option in action.option_strings}
+    given: list[str] = []
+    named: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if name == "--scorer" and name not in known and "--scorers" in known:
+            named.append(value if equals else next(rest, ""))
+            continue
+        meant = "--" + name[2:].replace("-", "_")
+        given.append(meant + equals + value if name not in known and meant in known else word)
+    if not named:
+        return given
+    weighted = get_origin(getattr(known["--scorers"], "_typehint", None)) is dict
+    return [*given, "--scorers", json.dumps(dict.fromkeys(named, 1.0) if weighted else named)]
 
 
 def _explain(message: str, subparsers: Mapping[str, ArgumentParser], argv: Sequence[str]) -> str:

@@ -69,7 +69,9 @@ def run(config: DemoConfig) -> None:
     out = Path(config.out).resolve()
     story = chapters(DemoConfig(str(out), str(Path(config.images).resolve()) if config.images else ""))
     for number, (title, command) in enumerate(story, 1):
-        console.print(f"\n[bold]{number}/{len(story)} {title}[/bold]\n[dim]$ python {shlex.join(command)}[/dim]")
+        console.print(f"\n[bold]{number}/{len(story)} {title}[/bold]")
+        # as it is, for copying: no wrapping, and brackets are not markup
+        console.print(f"$ python {shlex.join(command)}", style="dim", markup=False, soft_wrap=True)
         done = subprocess.run([sys.executable, *command], cwd=ROOT)
         if done.returncode:
             raise SystemExit(done.returncode)

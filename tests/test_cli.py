@@ -33,6 +33,26 @@ class Inner:
 
 
 @dataclass
+class Several:
+    """A list of scorers."""
+
+    scorers: list[str] = field(default_factory=list)
+    """Which."""
+    trust_pickle: bool = False
+    """Whether."""
+
+
+@dataclass
+class Weighted:
+    """Scorers with weights."""
+
+    scorers: dict[str, float] = field(default_factory=dict)
+    """How much."""
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """How."""
+
+
+@dataclass
 class Outer:
     """A command of the test's own."""
 
@@ -214,3 +234,14 @@ def test_every_config_is_one_of_a_command(path: Path) -> None:
         except Exception:
             continue
     assert taken
+
+
+def test_hyphens_and_the_singular_of_scorers() -> None:
+    seen: list[Any] = []
+    commands = {
+        "dump": Command(Several, seen.append, "a list of scorers"),
+        "scst": Command(Weighted, seen.append, "weighted scorers"),
+    }
+    main("x", "", commands, ["dump", "--scorer", "a.b:C", "--trust-pickle", "--scorer=clip"])
+    main("x", "", commands, ["scst", "--scorer", "a.b:C", "--options.clip.arch", "B-32"])
+    assert seen == [Several(["a.b:C", "clip"], True), Weighted({"a.b:C": 1.0}, {"clip": {"arch": "B-32"}})]

@@ -263,8 +263,9 @@ def _nucleus(logits: Tensor, top_p: float) -> Tensor:
 def beam(stepper: Stepper, features: Tensor, width: int, max_length: int) -> Decoded:
     """Beam search by total log-probability, no length normalisation.
 
-    An image leaves when its best finished caption beats its best living one: log-probabilities only fall, so the
-    result is the one of the search run to the end.
+    A living caption goes when a finished one of its image beats it, and an image when it has none left.  As
+    log-probabilities only fall, neither it nor what it kept out of the beam could have won: the result is the one of
+    the search run to the end.
     """
     B, T, device = len(features), max_length, features.device
     K = min(width, stepper.model.vocabulary_size)  # words that a beam can be followed by
@@ -288,7 +289,7 @@ def beam(stepper: Stepper, features: Tensor, width: int, max_length: int) -> Dec
         prefix = torch.cat([prefix.gather(1, parent[:, :, None].expand(-1, -1, t)), word[:, :, None]], 2)
         ended = word == END if t + 1 < T else torch.ones_like(word, dtype=torch.bool)
         score = _keep_best(best, image, prefix, score, ended)
-        going = (score.amax(1) > best.logprob[image]).nonzero()[:, 0]
+        going = torch.isfinite(score).any(1).nonzero()[:, 0]
         if not len(going):
             break
         parent_rows = (torch.arange(len(image), device=device)[:, None] * k + parent)[going]
@@ -299,9 +300,9 @@ def beam(stepper: Stepper, features: Tensor, width: int, max_length: int) -> Dec
 
 
 def _keep_best(best: Decoded, image: Tensor, prefix: Tensor, score: Tensor, ended: Tensor) -> Tensor:
-    """Note each image's best ended caption; the scores of the living, -inf for the rest."""
+    """Note each image's best ended caption; the scores of the living that can still beat it, -inf for the rest."""
     value, which = score.masked_fill(~ended, float("-inf")).max(1)
     better = (value > best.logprob[image]).nonzero()[:, 0]
     best.logprob[image[better]] = value[better]
     best.words[image[better], : prefix.shape[2]] = prefix[better, which[better]]
-    return score.masked_fill(ended, float("-inf"))
+    return score.masked_fill(ended | (score <= best.logprob[image, None]), float("-inf"))
