@@ -7,13 +7,17 @@ PYTHON ?= python3
 TORCH := 2.13.0
 TORCH_ARGS ?=
 RUNS ?= runs
+DATA ?=
 IMAGES ?=
+CHECKPOINT ?=
+FEATURES ?=
 ARGS ?=
 
-.PHONY: help install test test-slow lint bench demo data features scorer ce scst clean
+.PHONY: help install test test-slow lint bench demo data features scorer ce scst clean \
+  uniter rosita vilbert lxmert clip all-scorers matrix
 
 help:  ## show the verbs
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z$$()A-Z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^\$$\(PROBED\)/uniter .. clip/; s/:[^#]*## /\t/' | expand -t 14
 
 install: $(VENV)/.installed  ## make the virtual environment
 
@@ -59,6 +63,17 @@ ce: install  ## the paper's cross-entropy training, on COCO
 
 scst: install  ## the paper's self-critical training, on COCO: make scst ARGS="--scorers.clip 1"
 	$(PY) train.py scst --config configs/scst.yaml $(ARGS)
+
+PROBED := uniter rosita vilbert lxmert clip
+STORY = --out $(RUNS) $(if $(DATA),--source $(DATA)) $(if $(IMAGES),--images $(IMAGES))
+
+$(PROBED): install  ## the probe of that scorer; CHECKPOINT= and FEATURES= name published weights and region features, else a mini one is trained
+	$(PY) probe.py story --scorer $@ $(STORY) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT)) $(if $(FEATURES),--regions $(FEATURES)) $(ARGS)
+
+all-scorers: $(PROBED)  ## the five of them, one after the other
+
+matrix: install  ## every captioner under every scorer, after all-scorers
+	$(PY) probe.py matrix --out $(RUNS) $(if $(IMAGES),--images $(IMAGES)) $(ARGS)
 
 clean:  ## delete the virtual environment and the demo's run
 	rm -rf $(VENV) $(RUNS)/demo

@@ -7,11 +7,11 @@ accelerate launch --num_processes 2 train.py scst --config configs/demo-scst.yam
 
 from probing_vlp.cli import Command, main
 from probing_vlp.errors import report_user_errors
-from probing_vlp.training import contrastive, self_critical, supervised
+from probing_vlp.training import options, self_critical, supervised
 from probing_vlp.training.launch import ensure_processes
 
 COMMANDS = {
-    "scorer": Command(contrastive.ScorerConfig, contrastive.run, "train the small contrastive scorer, mini-clip"),
+    "scorer": Command(options.ScorerOptions, options.run, "train a small scorer, mini-clip or another --arch"),
     "ce": Command(supervised.CEConfig, supervised.run, "train a captioner by cross-entropy"),
     "scst": Command(self_critical.SCSTConfig, self_critical.run, "train a captioner towards a scorer's matching score"),
 }

@@ -84,7 +84,8 @@ def _one_word(words: list[str], commands: Mapping[str, Command]) -> list[str]:
 
 
 def _as_declared(words: list[str], subparsers: Mapping[str, ArgumentParser]) -> list[str]:
-    """`--trust-pickle` as `--trust_pickle`, and `--scorer NAME`, once or more often, as a value of `--scorers`."""
+    """`--scorer NAME`, once or more often, as a value of `--scorers`; hyphens as underscores, and `--trust-pickle` or
+    `--regions` as the options of `data` that they are."""
     sub = next((subparsers[word] for word in words[:1] if word in subparsers), None)
     if sub is None:
         return words
@@ -97,8 +98,9 @@ def _as_declared(words: list[str], subparsers: Mapping[str, ArgumentParser]) -> 
         if name == "--scorer" and name not in known and "--scorers" in known:
             named.append(value if equals else next(rest, ""))
             continue
-        meant = "--" + name[2:].replace("-", "_")
-        given.append(meant + equals + value if name not in known and meant in known else word)
+        plain = name[2:].replace("-", "_")
+        meant = next((full for full in (name, f"--{plain}", f"--data.{plain}") if full in known), name)
+        given.append(meant + equals + value if name.startswith("--") else word)
     if not named:
         return given
     weighted = get_origin(getattr(known["--scorers"], "_typehint", None)) is dict

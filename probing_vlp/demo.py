@@ -4,15 +4,12 @@ CE training, self-critical training towards mini-clip, dumps of both, and the re
 after an interruption, it goes on where it was.
 """
 
-import shlex
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-ROOT = Path(__file__).parents[1]
+from probing_vlp.chapters import Chapter, tell
 
 
 @dataclass
@@ -25,7 +22,7 @@ class DemoConfig:
     """Folder of the photographs, to put them into the report; without it the page asks COCO's server for them."""
 
 
-def chapters(config: DemoConfig) -> list[tuple[str, list[str]]]:
+def chapters(config: DemoConfig) -> list[Chapter]:
     """What is done and the command that does it."""
     out = Path(config.out)
     ce, scst, report = (str(out / name) for name in ("ce", "scst-mini-clip", "report"))
@@ -64,18 +61,10 @@ def chapters(config: DemoConfig) -> list[tuple[str, list[str]]]:
 
 
 def run(config: DemoConfig) -> None:
-    """Run the chapters; the first that fails ends the story with its own exit code."""
-    console = Console(highlight=False)
+    """Tell the story."""
     out = Path(config.out).resolve()
-    story = chapters(DemoConfig(str(out), str(Path(config.images).resolve()) if config.images else ""))
-    for number, (title, command) in enumerate(story, 1):
-        console.print(f"\n[bold]{number}/{len(story)} {title}[/bold]")
-        # as it is, for copying: no wrapping, and brackets are not markup
-        console.print(f"$ python {shlex.join(command)}", style="dim", markup=False, soft_wrap=True)
-        done = subprocess.run([sys.executable, *command], cwd=ROOT)
-        if done.returncode:
-            raise SystemExit(done.returncode)
-    console.print(
+    tell(chapters(DemoConfig(str(out), str(Path(config.images).resolve()) if config.images else "")))
+    Console(highlight=False).print(
         f"\nThe report: [bold]{out / 'report' / 'index.html'}[/bold]\n"
         "Its scorer, mini-clip, is a mini one: a small dual encoder trained on 1,299 photographs.  It shows the "
         "method; it says nothing of published models.",

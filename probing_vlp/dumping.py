@@ -24,8 +24,7 @@ from probing_vlp.dump import CaptionDump, finite_or_none, parse_record, read_dum
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write, naming, sha256_file
 from probing_vlp.records import CaptionRecord, Image
-from probing_vlp.scorers import load_scorer
-from probing_vlp.training.rewards import check_options, encode_images, score_captions
+from probing_vlp.training.rewards import encode_images, load_scorers, mini_scorers, score_captions, seen_by
 
 CHUNK = 128
 """Images decoded, scored and written at a time."""
@@ -68,6 +67,7 @@ def dump(config: DumpConfig) -> None:
     out = Path(config.out) if config.out else folder / "dumps" / f"{config.split}.jsonl"
     images = source.data.split(config.split)
     source.store.check(image.image_id for image in images)
+    scoring = Scoring(config.scorers, config.options, source, images)
     header = {
         "name": config.name or folder.name,
         "split": config.split,
@@ -85,9 +85,8 @@ def dump(config: DumpConfig) -> None:
         "options": config.options,
         "data": data.source,
         "features": data.features,
-        "mini_scorers": sorted({"mini-clip"} & {*config.scorers, *reward_of(checkpoint.state)}),
+        "mini_scorers": sorted({*checkpoint.state.get("mini_scorers", ()), *mini_scorers(scoring.scorers)}),
     }
-    scoring = Scoring(config.scorers, config.options, source, images)
     partial = Partial(out, header, config.resume)
     numbers = torch.rand(len(images), config.decoding.max_length, generator=torch.Generator().manual_seed(config.seed))
     stepper = make_stepper(model, config.decoding)
@@ -106,12 +105,6 @@ def dump(config: DumpConfig) -> None:
 def trained_on(path: Path) -> DataConfig:
     """The data that a checkpoint was trained on."""
     return DataConfig(**Checkpoint.load(path).state.get("config", {}).get("data", {}))
-
-
-def reward_of(state: Mapping[str, Any]) -> Mapping[str, float]:
-    """Scorers in the reward that a checkpoint was trained on, with their weights."""
-    reward: Mapping[str, float] = state.get("signature", {}).get("reward", {})
-    return reward
 
 
 def to_records(
@@ -135,9 +128,10 @@ class Scoring:
         source: VisualSource,
         images: Sequence[Image],
     ) -> None:
-        check_options(options, names)
-        self.scorers = {name: load_scorer(name, **options.get(name, {})) for name in names}
-        self.encoded = {name: encode_images(scorer, images, source) for name, scorer in self.scorers.items()}
+        self.scorers = load_scorers(names, options, source.trust_pickle)
+        self.encoded = {
+            name: encode_images(scorer, images, seen_by(source, options, name)) for name, scorer in self.scorers.items()
+        }
 
     def add(
         self, rows: Sequence[int], records: Sequence[CaptionRecord], ended: Sequence[bool] | None = None
@@ -225,13 +219,13 @@ def score(config: ScoreConfig) -> None:
         )
     images = [by_id[image_id] for image_id in dict.fromkeys(record.image_id for record in found.records)]
     row_of = {image.image_id: row for row, image in enumerate(images)}
-    scored = Scoring(config.scorers, config.options, source, images).add(
-        [row_of[r.image_id] for r in found.records], found.records
-    )
+    scoring = Scoring(config.scorers, config.options, source, images)
+    scored = scoring.add([row_of[r.image_id] for r in found.records], found.records)
     header = {
         "name": found.name,
         **found.header,
-        "scorers": sorted({*found.header.get("scorers", []), *config.scorers}),
+        "scorers": sorted({*found.header.get("scorers", ()), *config.scorers}),
+        "mini_scorers": sorted({*found.header.get("mini_scorers", ()), *mini_scorers(scoring.scorers)}),
     }
     header.pop("count", None)
     given = Path(config.dump)

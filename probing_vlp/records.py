@@ -58,7 +58,11 @@ class FeatureVector:
 
 @dataclass(frozen=True)
 class Regions:
-    """Detected regions: `features` (R, D) float32, `boxes` (R, 4) float32 x1 y1 x2 y2 in pixels."""
+    """Detected regions: `features` (R, D) float32, `boxes` (R, 4) float32 x1 y1 x2 y2 in pixels.
+
+    A file that holds boxes as shares of the image only (UNITER's) gives an image of 1 x 1 pixels, and beside `boxes`
+    the `unit_boxes` (R, 6) as they stand there: x1 y1 x2 y2 w h.
+    """
 
     image_id: int
     features: np.ndarray
@@ -66,6 +70,7 @@ class Regions:
     width: int
     height: int
     confidence: np.ndarray | None = None
+    unit_boxes: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ LAYERS = (
     {"data"},
     {"captioner", "scorers"},
     {"training"},
-    {"dumping", "nearest"},
-    {"demo"},
+    {"chapters", "check_scorer", "dumping", "nearest"},
+    {"demo", "story"},
+    {"crossing"},
 )
 """Parts of probing_vlp; a part imports from its own layer or from an earlier one."""
 APART = [("captioner", "scorers"), ("scorers", "captioner")]
@@ -39,6 +40,7 @@ LIGHT = [
     "probing_vlp.data.text",
     "probing_vlp.data.embedded",
     "probing_vlp.data.features",
+    "probing_vlp.data.regions",
 ]
 """Modules that must do without torch, beside all of analysis/."""
 

@@ -33,13 +33,24 @@ class Inner:
 
 
 @dataclass
+class Data:
+    """Where from."""
+
+    trust_pickle: bool = False
+    """Whether."""
+    regions: str = ""
+    """Which."""
+
+
+@dataclass
 class Several:
     """A list of scorers."""
 
     scorers: list[str] = field(default_factory=list)
     """Which."""
-    trust_pickle: bool = False
-    """Whether."""
+    max_length: int = 1
+    """How long."""
+    data: Data = field(default_factory=Data)
 
 
 @dataclass
@@ -242,6 +253,8 @@ def test_hyphens_and_the_singular_of_scorers() -> None:
         "dump": Command(Several, seen.append, "a list of scorers"),
         "scst": Command(Weighted, seen.append, "weighted scorers"),
     }
-    main("x", "", commands, ["dump", "--scorer", "a.b:C", "--trust-pickle", "--scorer=clip"])
+    main("x", "", commands, ["dump", "--scorer", "a.b:C", "--max-length", "-3", "--scorer=clip"])
+    main("x", "", commands, ["dump", "--trust-pickle", "--regions=a-b.tsv"])
     main("x", "", commands, ["scst", "--scorer", "a.b:C", "--options.clip.arch", "B-32"])
-    assert seen == [Several(["a.b:C", "clip"], True), Weighted({"a.b:C": 1.0}, {"clip": {"arch": "B-32"}})]
+    assert seen[:2] == [Several(["a.b:C", "clip"], -3), Several(data=Data(True, "a-b.tsv"))]
+    assert seen[2:] == [Weighted({"a.b:C": 1.0}, {"clip": {"arch": "B-32"}})]

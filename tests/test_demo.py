@@ -10,8 +10,9 @@ import pytest
 from analysis.__main__ import COMMANDS as ANALYSIS
 from analysis.__main__ import name_dumps
 from probe import COMMANDS as PROBE
+from probing_vlp.chapters import ROOT
 from probing_vlp.cli import build_parser
-from probing_vlp.demo import ROOT, DemoConfig, chapters
+from probing_vlp.demo import DemoConfig, chapters
 from train import COMMANDS as TRAIN
 
 

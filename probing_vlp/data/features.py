@@ -9,6 +9,7 @@ order; `progress.json` says how many are safely on disk, and a later run goes on
 """
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write, read_bytes, sweep
+from probing_vlp.files import atomic_write, naming, read_bytes, sweep
 
 INDEX, PLAN, PROGRESS, ARRAY = "index.json", "plan.json", "progress.json", "features.npy"
 REMEDY = "make features with: python probe.py features --out FOLDER"
@@ -40,19 +41,28 @@ class FeatureIndex:
         """The bytes of index.json: the same features give the same bytes."""
         return (json.dumps(asdict(self), ensure_ascii=False) + "\n").encode()
 
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of what is stored of an image."""
+        return (self.dim,)
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """The index that `to_json` wrote; KeyError, ValueError or TypeError for anything else."""
+        return cls(
+            str(row["backbone"]),
+            int(row["dim"]),
+            str(row["dtype"]),
+            tuple(map(int, row["image_ids"])),
+            tuple(row["file_names"]),
+            dict(row["details"]),
+        )
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read an index; UserError for anything else."""
         try:
-            row = json.loads(read_bytes(path, "feature index", REMEDY))
-            return cls(
-                str(row["backbone"]),
-                int(row["dim"]),
-                str(row["dtype"]),
-                tuple(map(int, row["image_ids"])),
-                tuple(row["file_names"]),
-                dict(row["details"]),
-            )
+            return cls.from_json(json.loads(read_bytes(path, "feature index", REMEDY)))
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path}: not a feature index ({error!r}); {REMEDY}") from None
 
@@ -72,8 +82,8 @@ class FeatureStore:
         if not path.exists() and partial_folder(path).exists():
             raise UserError(f"{path}: not finished, {partial_folder(path)} is; run the same command with --resume")
         index = FeatureIndex.read(path / INDEX)
-        array = _map_array(path / ARRAY)
-        expected = (len(index.image_ids), index.dim)
+        array = map_array(path / ARRAY)
+        expected = (len(index.image_ids), *index.row_shape)
         if array.shape != expected or array.dtype.name != index.dtype:
             raise UserError(
                 f"{path / ARRAY}: holds {array.dtype} {array.shape}, but {INDEX} says {index.dtype} "
@@ -125,7 +135,7 @@ class FeatureWriter:
         """
         self.path, self.index, self.partial = path, index, partial_folder(path)
         if path.exists():
-            _check_same(path, FeatureIndex.read(path / INDEX), index)
+            _check_same(path, type(index).read(path / INDEX), index)
             if not resume:
                 raise UserError(f"{path}: is there already, complete; delete it, or give another --out")
             self.done = len(index.image_ids)
@@ -148,26 +158,22 @@ class FeatureWriter:
 
     def write(self, rows: np.ndarray) -> None:
         """Append rows (n, D); they are on disk when this returns.  OSError naming the file if the disk is full."""
-        if rows.ndim != 2 or rows.shape[1] != self.index.dim or self.done + len(rows) > len(self.index.image_ids):
+        if rows.shape[1:] != self.index.row_shape or self.done + len(rows) > len(self.index.image_ids):
             raise ValueError(
-                f"expected at most {len(self.index.image_ids) - self.done} rows of {self.index.dim}, got {rows.shape}"
+                f"expected at most {len(self.index.image_ids) - self.done} rows of "
+                f"{' x '.join(map(str, self.index.row_shape))}, got {rows.shape}"
             )
-        array = np.ascontiguousarray(rows, dtype=self.index.dtype)
-        target = self.partial / ARRAY
-        try:
-            # write, not a memory map: a full disk is then an OSError and not a SIGBUS
-            with open(target, "r+b") as file:
-                file.seek(_header_size(target) + self.done * array.dtype.itemsize * self.index.dim)
-                file.write(array.data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(target)) from None
+        write_rows(self.partial / ARRAY, self.done, np.ascontiguousarray(rows, dtype=self.index.dtype))
         self.done += len(rows)
         atomic_write(self.partial / PROGRESS, json.dumps({"rows": self.done}).encode())
 
     def finish(self) -> FeatureStore:
         """Write the index last, give the folder its name, and open it."""
+        self.finish_folder()
+        return FeatureStore.open(self.path)
+
+    def finish_folder(self) -> None:
+        """Write the index last, and give the folder its name."""
         if not self.path.exists():
             if self.done != len(self.index.image_ids):
                 raise ValueError(f"{self.done} of {len(self.index.image_ids)} rows are written")
@@ -176,32 +182,24 @@ class FeatureWriter:
             (self.partial / PROGRESS).unlink(missing_ok=True)
             sweep(self.partial)
             os.replace(self.partial, self.path)
-        return FeatureStore.open(self.path)
 
     def _start(self) -> None:
-        shape, dtype = (len(self.index.image_ids), self.index.dim), np.dtype(self.index.dtype)
         self.partial.mkdir(parents=True, exist_ok=True)
-        target = self.partial / ARRAY
         try:
-            with open(target, "wb") as file:
-                np.lib.format.write_array_header_1_0(
-                    file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-                )
-                size = file.tell() + shape[0] * shape[1] * dtype.itemsize
-                if hasattr(os, "posix_fallocate"):  # a disk that is too small says so now, not after hours
-                    os.posix_fallocate(file.fileno(), 0, size)
-                file.truncate(size)
-        except OSError as error:
-            target.unlink(missing_ok=True)
-            self.partial.rmdir()
-            raise OSError(error.errno, error.strerror, str(target)) from None
+            self._create()
+        except OSError:
+            shutil.rmtree(self.partial, ignore_errors=True)
+            raise
         atomic_write(self.partial / PLAN, self.index.to_json())  # from now on the folder can be resumed
+
+    def _create(self) -> None:
+        create_array(self.partial / ARRAY, (len(self.index.image_ids), *self.index.row_shape), self.index.dtype)
 
     def _planned(self) -> FeatureIndex | None:
         """What the partial folder is to hold; None if it was killed before it held anything."""
         for name in (INDEX, PLAN):
             if (self.partial / name).exists():
-                return FeatureIndex.read(self.partial / name)
+                return type(self.index).read(self.partial / name)
         return None
 
     def _progress(self) -> int:
@@ -224,11 +222,29 @@ def _check_same(path: Path, there: FeatureIndex, wanted: FeatureIndex) -> None:
             raise UserError(f"{path}: made with another {key} ({said}); delete it, or give another --out")
 
 
-def _header_size(path: Path) -> int:
-    return int(np.load(path, mmap_mode="r").offset)
+def create_array(path: Path, shape: tuple[int, ...], dtype: str) -> None:
+    """An .npy file of this size, all its bytes taken from the disk.  OSError naming it if they are not to be had."""
+    form = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    with naming(path), open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, form)
+        size = file.tell() + math.prod(shape) * np.dtype(dtype).itemsize
+        if hasattr(os, "posix_fallocate"):  # a disk that is too small says so now, not after hours
+            os.posix_fallocate(file.fileno(), 0, size)
+        file.truncate(size)
 
 
-def _map_array(path: Path) -> np.ndarray:
+def write_rows(path: Path, first: int, rows: np.ndarray) -> None:
+    """Put rows into an .npy file from row `first` on, flushed to the disk.  OSError naming it if the disk is full."""
+    # write, not a memory map: a full disk is then an OSError and not a SIGBUS
+    with naming(path), open(path, "r+b") as file:
+        file.seek(int(np.load(path, mmap_mode="r").offset) + first * math.prod(rows.shape[1:]) * rows.itemsize)
+        file.write(rows.data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def map_array(path: Path) -> np.ndarray:
+    """An .npy file as a memory map; UserError if it is cut or none."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

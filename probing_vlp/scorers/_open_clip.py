@@ -22,7 +22,8 @@ from probing_vlp.files import read_bytes
 
 IN_FOLDER = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 
-Parts = tuple[Any, Callable[[Image.Image], torch.Tensor], Callable[[list[str]], torch.Tensor]]
+Tokenize = Callable[[list[str]], torch.Tensor]
+Parts = tuple[Any, Callable[[Image.Image], torch.Tensor], Tokenize]
 """A model, what turns an image into its input, and its tokenizer."""
 
 
@@ -54,6 +55,32 @@ class TextTower(nn.Module):
         }
         own = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         return functional_call(self, {key: cut(own[key]) for key, cut in tables.items()}, (tokens[:, :longest],))
+
+
+class OpenClipTowers:
+    """The two towers of an open_clip model."""
+
+    def __init__(self, parts: Parts, device: torch.device, dtype: torch.dtype) -> None:
+        model, self._preprocess, self._tokenize = parts
+        self._device, self._dtype = device, dtype
+        self._tower = TextTower(model.eval().requires_grad_(False))
+
+    @torch.inference_mode()
+    def images(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
+        """(B, D) vectors, not normalised."""
+        pixels = torch.stack([self._preprocess(picture) for picture in pictures])
+        vectors: torch.Tensor = self._tower.model.encode_image(pixels.to(self._device, self._dtype))
+        return vectors
+
+    @torch.inference_mode()
+    def texts(self, captions: Sequence[str]) -> torch.Tensor:
+        """(B, D) vectors, not normalised."""
+        return self._tower.encode(self._tokenize(list(captions)).to(self._device))
+
+    def lengths(self, captions: Sequence[str]) -> list[int]:
+        """Tokens of each caption."""
+        found: list[int] = text_lengths(self._tokenize(list(captions))).tolist()
+        return found
 
 
 def text_lengths(tokens: torch.Tensor) -> torch.Tensor:

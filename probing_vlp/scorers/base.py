@@ -15,6 +15,7 @@ import torch
 from probing_vlp.errors import UserError
 from probing_vlp.lookup import lookup
 from probing_vlp.records import FeatureVector, Pixels, References, Regions
+from probing_vlp.scorers._mini import mini_files, read_mini
 
 Visual = Pixels | Regions | References | FeatureVector
 
@@ -22,8 +23,8 @@ Visual = Pixels | Regions | References | FeatureVector
 class Encoded(Protocol):
     """Encoded images; row i belongs to visuals[i].  Cacheable, and picked by row for the captions to be scored.
 
-    An encoding that is a tensor at heart should be a `TensorEncoded`: images are then encoded in parts and joined.
-    Any other is made of all images of a split in one call.
+    Where the class has `join(parts)`, a class method that makes one encoding of several, images are encoded in parts;
+    else all images of a split in one call.  An encoding that is a tensor at heart should be a `TensorEncoded`.
     """
 
     def __len__(self) -> int: ...
@@ -46,10 +47,18 @@ class TensorEncoded:
         """The given rows, repeats allowed, in the given order."""
         return TensorEncoded(self.tensor[torch.as_tensor(rows, dtype=torch.long, device=self.tensor.device)])
 
+    @classmethod
+    def join(cls, parts: Sequence["TensorEncoded"]) -> "TensorEncoded":
+        """Several encodings as one."""
+        return cls(torch.cat([part.tensor for part in parts]))
+
 
 @runtime_checkable
 class Scorer(Protocol):
-    """What a matching model must offer."""
+    """What a matching model must offer; `scorers/conformance.py` has the checks.
+
+    A blank caption is NaN, unless the class says `scores_blank = True`.
+    """
 
     name: str
     visual: Literal["pixels", "regions", "references", "features"]
@@ -76,19 +85,38 @@ def load_scorer(
 ) -> Scorer:
     """Make the scorer of a SCORERS row or of "package.module:Class".
 
-    Arguments that are None are not passed on, so a class takes only what it has a use for.  `device="auto"` is the
-    accelerator if there is one, else the CPU.
+    Arguments that are None are not passed on, nor is `device` to a class that has no such argument.  `device="auto"` is
+    the accelerator if there is one, else the CPU.  Of a mini model trained here `checkpoint` is the folder, which names
+    its own config and vocabulary; the scorer then has `mini`, what is known of its making.
     """
     from probing_vlp.scorers import SCORERS
 
     make = lookup(name, SCORERS, "scorer")
     given = {"checkpoint": checkpoint, "config": config, "vocab": vocab, "dtype": dtype, **options}
-    where = "cuda" if torch.cuda.is_available() else "cpu"
-    chosen = {key: value for key, value in given.items() if value is not None}
+    chosen = {key: value for key, value in given.items() if value is not None} | mini_files(name, checkpoint)
     try:
-        inspect.signature(make).bind(device=None, **chosen)
+        takes = inspect.signature(make)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"scorer '{name}': {make!r} is not a class of ours to make; name one with encode and score"
+        ) from None
+    if "device" in takes.parameters or any(p.kind is p.VAR_KEYWORD for p in takes.parameters.values()):
+        where = "cuda" if torch.cuda.is_available() else "cpu"
+        chosen["device"] = torch.device(where if device == "auto" else device)
+    try:
+        takes.bind(**chosen)
     except TypeError as error:
-        takes = ", ".join(key for key in inspect.signature(make).parameters if key != "device")
-        raise UserError(f"options of scorer '{name}': {error}; it takes {takes or 'none'}") from None
-    scorer: Scorer = make(device=torch.device(where if device == "auto" else device), **chosen)
+        known = ", ".join(key for key in takes.parameters if key != "device")
+        raise UserError(f"options of scorer '{name}': {error}; it takes {known or 'none'}") from None
+    scorer: Any = make(**chosen)
+    if mini := read_mini(checkpoint):
+        scorer.mini = mini
     return scorer
+
+
+def trusting(name: str, trust_pickle: bool) -> dict[str, bool]:
+    """The option `trust_pickle` for a scorer that takes it, if it is wanted."""
+    from probing_vlp.scorers import SCORERS
+
+    takes = trust_pickle and "trust_pickle" in inspect.signature(lookup(name, SCORERS, "scorer")).parameters
+    return {"trust_pickle": True} if takes else {}

@@ -38,6 +38,7 @@ class CiderScorer:
     """
 
     name, visual, unit = "cider", "references", "cider"
+    scores_blank = True
 
     def __init__(
         self,

@@ -88,6 +88,7 @@ class MiniClipScorer:
     """Cosine of a saved `MiniClip`; without `checkpoint`, of the one that comes with the project."""
 
     name, visual, unit = "mini-clip", "features", "cosine"
+    mini = True  # reports say so
 
     def __init__(self, device: torch.device | str = "cpu", checkpoint: str | Path = SHIPPED) -> None:
         self.device = torch.device(device)

@@ -1,4 +1,5 @@
-"""Train the mini-clip scorer: image features and captions of one image together, those of other images apart.
+"""Train a dual encoder, mini-clip or a small CLIP: image features and captions of one image together, those of other
+images apart.
 
 Symmetric InfoNCE (van den Oord et al. 2018; CLIP, Radford et al. 2021) with a learned temperature.  Two captions of the
 same image in a batch are not negatives of each other.  After each epoch the validation split is retrieved from; the
@@ -8,7 +9,7 @@ Several processes share each batch and see all of it as negatives, so they train
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,7 +94,7 @@ class Pairs(NamedTuple):
     def batch(self, rows: np.ndarray, store: FeatureStore) -> tuple[Tensor, Tensor, Tensor]:
         """Features (B, D), tokens (B, longest) and image rows (B,) of captions `rows`."""
         tokens = self.tokens[rows]
-        longest = max(int((tokens > 0).sum(axis=1).max()), 1)
+        longest = int(tokens.any(axis=0).nonzero()[0].max(initial=0)) + 1
         features = store.rows([self.images[image].image_id for image in self.owner[rows]])
         return torch.from_numpy(features), torch.from_numpy(tokens[:, :longest]), torch.from_numpy(self.owner[rows])
 
@@ -121,18 +122,50 @@ def info_nce(ours: Views, batch: Views, start: int, scale: Tensor) -> Tensor:
     return (to_text + to_image) / 2
 
 
+class Task(NamedTuple):
+    """A dual encoder to train, a module whose call gives image vectors, text vectors and scale; its pairs and features;
+    `vocabulary` is the fingerprint of what its token ids mean; `save(folder, provenance)` writes the scorer."""
+
+    name: str
+    model: Any
+    pairs: Mapping[str, Pairs]
+    store: FeatureStore
+    vocabulary: str
+    save: Callable[[Path, Mapping[str, Any]], None]
+
+
 def run(config: ScorerConfig) -> None:
-    """Train, keep the best epoch, report it on the test split, and save the scorer."""
+    """Train mini-clip: keep the best epoch, report it on the test split, and save the scorer."""
     source = open_visuals(config.data)
     assert source.store is not None  # open_visuals asks for features
     train = [source.data.tokens[image.image_id] for image in source.data.split("train")]
     vocabulary = build_vocabulary((tokens for image in train for tokens in image), config.min_count)
     pairs = {split: Pairs.of(source.data, split, vocabulary, config.max_words) for split in source.data.splits}
-    if "val" not in pairs:
-        source.data.split("val")  # says which splits there are
-    source.store.check(image.image_id for split in pairs.values() for image in split.images)
+    store = check_splits(source.data, source.store)
+    sizes = Sizes(store.dim, len(vocabulary), config.word, config.hidden, config.joint)
+
+    def task() -> Task:
+        model = MiniClip(sizes, config.dropout)
+
+        def save(folder: Path, provenance: Mapping[str, Any]) -> None:
+            save_mini_clip(folder, model, vocabulary.words, store.backbone, provenance)
+
+        return Task("mini-clip", model, pairs, store, vocabulary.fingerprint, save)
+
+    train_task(config, task)
+
+
+def check_splits(data: CaptionData, store: FeatureStore) -> FeatureStore:
+    """The store; UserError where there is nothing to validate on, or an image has no features."""
+    data.split("val")  # says which splits there are
+    store.check(image.image_id for image in data.images)
+    return store
+
+
+def train_task(config: ScorerConfig, make: Callable[[], Task]) -> None:
+    """Train what `make` makes once the seed is set."""
     session = Session(config.run, config, config.resume, config.seed, config.precision)
-    trainer = Trainer(config, session, pairs, source.store, vocabulary)
+    trainer = Trainer(config, session, make())
     trainer.fit()
     if session.main:
         export(config, trainer)
@@ -142,32 +175,24 @@ def run(config: ScorerConfig) -> None:
 class Trainer:
     """The epochs of a run."""
 
-    def __init__(
-        self,
-        config: ScorerConfig,
-        session: Session,
-        pairs: Mapping[str, Pairs],
-        store: FeatureStore,
-        vocabulary: Vocabulary,
-    ) -> None:
-        self.config, self.session, self.pairs, self.store, self.vocabulary = config, session, pairs, store, vocabulary
+    def __init__(self, config: ScorerConfig, session: Session, task: Task) -> None:
+        self.config, self.session, self.task = config, session, task
+        self.pairs, self.store, self.model = task.pairs, task.store, task.model
         resumed = session.folder.resumed
-        if resumed and resumed.state["vocabulary"] != vocabulary.fingerprint:
+        if resumed and resumed.state["vocabulary"] != task.vocabulary:
             raise UserError(
                 f"{config.run}: was begun with another vocabulary ({resumed.state['vocabulary']}, now "
-                f"{vocabulary.fingerprint}); give the same --data and --min_count, or another --run"
+                f"{task.vocabulary}); give the same --data and --min_count, or another --run"
             )
-        self.batch_size = min(config.batch_size, len(pairs["train"].owner))
+        self.batch_size = min(config.batch_size, len(self.pairs["train"].owner))
         session.check_batch(self.batch_size)
-        sizes = Sizes(store.dim, len(vocabulary), config.word, config.hidden, config.joint)
-        self.model = MiniClip(sizes, config.dropout)
-        session.prepare(self.model, config.learning_rate, {"vocabulary": vocabulary.fingerprint})
+        session.prepare(self.model, config.learning_rate, {"vocabulary": task.vocabulary})
 
     def fit(self) -> None:
         """Epochs until the last one, or until patience ends."""
         config, session = self.config, self.session
         per_epoch = len(self.pairs["train"].owner) // self.batch_size
-        with session.progress("mini-clip") as progress:
+        with session.progress(self.task.name) as progress:
             bar = progress.add_task("", total=config.epochs, completed=session.step // per_epoch, note="")
             while session.step < config.epochs * per_epoch and session.since_best < config.patience:
                 self._epoch(session.step // per_epoch + 1)
@@ -254,7 +279,7 @@ def export(config: ScorerConfig, trainer: Trainer) -> None:
         "retrieval": figures,
     }
     for folder in filter(None, (f"{config.run}/scorer", config.export)):
-        save_mini_clip(Path(folder), trainer.model, trainer.vocabulary.words, trainer.store.backbone, provenance)
+        trainer.task.save(Path(folder), provenance)
         print(f"{folder}: the scorer of step {best.state['step']}")
     for split, row in figures.items():
         print(

@@ -1,6 +1,6 @@
 """Retrieval between images and captions from a matrix of matching scores: how well a scorer tells its images apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from probing_vlp.stats import Estimate, bootstrap_mean
 CUTS = (1, 5)
 
 
-def retrieval(scores: np.ndarray, owner: np.ndarray) -> dict[str, np.ndarray]:
-    """Each (images,), to be averaged or resampled by image: shares found among the first 1 and 5, and median ranks.
+def retrieval(scores: np.ndarray, owner: np.ndarray, cuts: Sequence[int] = CUTS) -> dict[str, np.ndarray]:
+    """Each (images,), to be averaged or resampled by image: shares found among the first 1, 5, ..., and median ranks.
 
     `scores` (images, captions), `owner` (captions,) the image of a caption.  "caption_to_image" looks for the image of
     a caption (the mean over the image's captions); "image_to_caption" for any caption of an image.  Ranks count from 1,
@@ -23,8 +23,8 @@ def retrieval(scores: np.ndarray, owner: np.ndarray) -> dict[str, np.ndarray]:
     foreign = np.arange(len(scores))[:, None] != owner
     caption_rank = 1 + ((scores >= best[:, None]) & foreign).sum(axis=1)
     count = np.bincount(owner, minlength=len(scores))
-    found = {f"caption_to_image_r{k}": np.bincount(owner, image_rank <= k, len(scores)) / count for k in CUTS}
-    found |= {f"image_to_caption_r{k}": (caption_rank <= k).astype(float) for k in CUTS}
+    found = {f"caption_to_image_r{k}": np.bincount(owner, image_rank <= k, len(scores)) / count for k in cuts}
+    found |= {f"image_to_caption_r{k}": (caption_rank <= k).astype(float) for k in cuts}
     found["caption_to_image_rank"] = np.array([np.median(image_rank[owner == i]) for i in range(len(scores))])
     found["image_to_caption_rank"] = caption_rank.astype(float)
     return found
@@ -36,7 +36,7 @@ def summary(found: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 
 def quality(found: Mapping[str, np.ndarray]) -> float:
-    """What training selects by: the mean of the four shares."""
+    """What training selects by: the mean of the shares."""
     return float(np.mean([np.mean(v) for name, v in found.items() if not name.endswith("_rank")]))
 
 

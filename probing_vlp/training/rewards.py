@@ -17,9 +17,11 @@ from probing_vlp.data.visuals import VisualSource
 from probing_vlp.errors import UserError
 from probing_vlp.records import Image
 from probing_vlp.scorers import load_scorer
-from probing_vlp.scorers.base import TensorEncoded
+from probing_vlp.scorers.base import trusting
 
 ENCODE_BATCH = 256
+REGIONS = "regions"
+"""The option of any scorer that is not its own: its region features."""
 
 
 class Reward:
@@ -35,15 +37,15 @@ class Reward:
         """`weights` by scorer name; `options` by scorer name are passed on to it."""
         if not weights or all(weight == 0 for weight in weights.values()):
             raise UserError("no reward: give at least one scorer a weight other than 0, as in --scorers.mini-clip 1")
-        check_options(options, weights)
-        self.weights, self.source, self.quiet = dict(weights), source, quiet
-        self.scorers = {name: load_scorer(name, **options.get(name, {})) for name in weights}
+        self.weights, self.options, self.source, self.quiet = dict(weights), options, source, quiet
+        self.scorers = load_scorers(weights, options, source.trust_pickle)
         self._encoded: dict[str, dict[str, Any]] = {}
 
     def encode(self, split: str, images: Sequence[Image]) -> None:
         """Encode the images of a split for every scorer."""
         self._encoded[split] = {
-            name: encode_images(scorer, images, self.source, self.quiet) for name, scorer in self.scorers.items()
+            name: encode_images(scorer, images, seen_by(self.source, self.options, name), self.quiet)
+            for name, scorer in self.scorers.items()
         }
 
     def __call__(
@@ -76,26 +78,46 @@ def score_captions(scorer: Any, encoded: Any, captions: Sequence[str], ended: Se
     return scores
 
 
-def check_options(options: Mapping[str, Any], scorers: Collection[str]) -> None:
-    """UserError if there are options for a scorer that is not asked for."""
+def load_scorers(
+    names: Collection[str], options: Mapping[str, Mapping[str, Any]], trust_pickle: bool = False
+) -> dict[str, Any]:
+    """The scorers by name, each with its own options; `trust_pickle` goes to those that can be told.
+
+    UserError if there are options for a scorer that is not asked for.
+    """
     for name in options:
-        if name not in scorers:
-            raise UserError(f"--options has options for '{name}'; the scorers are {', '.join(scorers)}")
+        if name not in names:
+            raise UserError(f"--options has options for '{name}'; the scorers are {', '.join(names)}")
+    return {name: load_scorer(name, **{**trusting(name, trust_pickle), **own_options(options, name)}) for name in names}
+
+
+def own_options(options: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """What a scorer itself is told: all its options but where its regions lie."""
+    return {key: value for key, value in options.get(name, {}).items() if key != REGIONS}
+
+
+def seen_by(source: VisualSource, options: Mapping[str, Mapping[str, Any]], name: str) -> VisualSource:
+    """The images as a scorer sees them: its option `regions` takes the place of --data.regions, as models differ in
+    the detector that they were trained with."""
+    return source.with_regions(options[name][REGIONS]) if REGIONS in options.get(name, {}) else source
+
+
+def mini_scorers(scorers: Mapping[str, Any]) -> list[str]:
+    """Names of the scorers that are small ones trained by this project; reports say so."""
+    return sorted(name for name, scorer in scorers.items() if getattr(scorer, "mini", False))
 
 
 def encode_images(scorer: Any, images: Sequence[Image], source: VisualSource, quiet: bool = False) -> Any:
-    """All images through the scorer's own encoder, ENCODE_BATCH at a time if its encoding is a tensor."""
-    visuals = source.get(scorer.visual, images[:ENCODE_BATCH])
-    first = scorer.encode(visuals) if scorer.visual != "references" else None
-    if len(images) <= ENCODE_BATCH and first is not None:
-        return first
-    if not isinstance(first, TensorEncoded):  # CIDEr-D's document frequencies need all images at once
+    """All images through the scorer's own encoder, ENCODE_BATCH at a time if its encodings can be joined."""
+    if scorer.visual == "references" or len(images) <= ENCODE_BATCH:  # CIDEr-D's document frequencies need them all
         return scorer.encode(source.get(scorer.visual, images))
-    starts = range(ENCODE_BATCH, len(images), ENCODE_BATCH)
-    parts = [first.tensor]
-    for start in track(starts, f"encoding images for {scorer.name}", disable=quiet):
-        parts.append(scorer.encode(source.get(scorer.visual, images[start : start + ENCODE_BATCH])).tensor)
-    return type(first)(torch.cat(parts))
+    first = scorer.encode(source.get(scorer.visual, images[:ENCODE_BATCH]))
+    if not hasattr(first, "join"):
+        return scorer.encode(source.get(scorer.visual, images))
+    parts = [first]
+    for start in track(range(ENCODE_BATCH, len(images), ENCODE_BATCH), f"encoding for {scorer.name}", disable=quiet):
+        parts.append(scorer.encode(source.get(scorer.visual, images[start : start + ENCODE_BATCH])))
+    return type(first).join(parts)
 
 
 def check_scored(rewards: Tensor, raw: Mapping[str, Tensor]) -> None:

@@ -31,7 +31,7 @@ from probing_vlp.errors import check_least
 from probing_vlp.records import Image
 from probing_vlp.training.advantage import greedy_advantage, leave_one_out_advantage, spread_within_images
 from probing_vlp.training.randomness import dropout_rows, generator_for, uniform_rows
-from probing_vlp.training.rewards import Reward, check_scored, mean_or_none
+from probing_vlp.training.rewards import Reward, check_scored, mean_or_none, mini_scorers
 from probing_vlp.training.session import Precision, Session
 from probing_vlp.training.supervised import train_to_end
 from probing_vlp.training.validation import Validator
@@ -114,6 +114,7 @@ def run(config: SCSTConfig) -> None:
         {
             **captioner_state(model, vocabulary, source.store),
             "kind": "scst",
+            "mini_scorers": mini_scorers(reward.scorers),
             "signature": signature(config, session.accelerator.mixed_precision),
         },
     )
