@@ -46,8 +46,9 @@ lint: install  ## ruff and mypy
 demo: install  ## CE, SCST with mini-clip, dumps of both and the report that compares them; under ten minutes on two cores
 	$(PY) probe.py demo --out $(RUNS)/demo $(if $(IMAGES),--images $(IMAGES)) $(ARGS)
 
-bench: install  ## speed beside a peer: make bench PEER=path/to/self-critical.pytorch
-	$(PY) -m bench --peer $(PEER) $(ARGS)
+bench: install  ## speed of the scorers; and beside a peer: make bench PEER=path/to/self-critical.pytorch
+	$(if $(PEER),$(PY) -m bench --peer $(PEER) $(ARGS),$(PY) -m bench.scorers $(ARGS))
+	$(if $(PEER),$(PY) -m bench.scorers)
 
 data: install  ## download COCO 2014 and the Karpathy split into data/coco
 	$(PY) probe.py data $(ARGS)

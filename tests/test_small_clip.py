@@ -15,7 +15,7 @@ from probing_vlp.data.visuals import DataConfig
 from probing_vlp.errors import UserError
 from probing_vlp.records import Pixels
 from probing_vlp.scorers import load_scorer
-from probing_vlp.training.options import ScorerOptions, run
+from probing_vlp.training.options import ClipOptions, ScorerOptions, run
 from probing_vlp.training.small_clip import BACKBONE, SmallClip
 
 COLOURS = {"red": (250, 20, 20), "green": (20, 250, 20), "blue": (20, 20, 250)}
@@ -50,17 +50,8 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def options(photographs: Path, run_folder: Path) -> ScorerOptions:
     data = DataConfig(f"{photographs / 'images'},{photographs / 'captions.csv'}", str(photographs / "features"))
-    return ScorerOptions(
-        run=str(run_folder),
-        data=data,
-        arch="clip",
-        hidden=16,
-        joint=8,
-        dropout=0.1,
-        batch_size=9,
-        epochs=8,
-        learning_rate=0.01,
-    )
+    clip = ClipOptions(hidden=16, joint=8, dropout=0.1, batch_size=9, epochs=8, patience=8, learning_rate=0.01)
+    return ScorerOptions(run=str(run_folder), data=data, arch="clip", clip=clip)
 
 
 def test_learns_and_the_saved_scorer_sees_the_same_in_pixels(

@@ -180,9 +180,11 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message):
             load_scorer("uniter", **{**files, "device": "cpu", **options})
 
-    gone = "uniter.encoder.layer.1.output.LayerNorm.bias"
-    torch.save({name: weight for name, weight in whole.items() if name != gone}, files["checkpoint"])
-    says(f"uniter.pt: does not fit UNITER: missing: {gone}; check")
+    for gone in ("encoder.layer.1.output.LayerNorm.bias", "img_embeddings.img_linear.bias", "pooler.dense.weight"):
+        torch.save({name: weight for name, weight in whole.items() if name != f"uniter.{gone}"}, files["checkpoint"])
+        says(f"uniter.pt: does not fit UNITER: missing: uniter.{gone}; check")
+    torch.save({name: weight for name, weight in whole.items() if name != "itm_output.bias"}, files["checkpoint"])
+    says("uniter.pt: does not fit UNITER: missing: itm_output.bias; check")
     torch.save({**whole, "uniter.spare": torch.zeros(2)}, files["checkpoint"])
     says("unexpected: uniter.spare; check")
     torch.save({"visual.conv1.weight": torch.zeros(2, 3), "logit_scale": torch.zeros(1)}, files["checkpoint"])
@@ -199,6 +201,10 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
     says("30 hidden units cannot be shared by 4 attention heads")
     files["config"].write_text("LAYER: 12")
     says("uniter.json: not JSON")
+    text = json.dumps({**wider, "hidden_size": "24"})
+    says("c.json: hidden_size is '24'; it must be a whole number", config=_write(tmp_path / "c.json", text))
+    says("24 hidden units are no multiple of 64, .*; give the authors' config", config=None)
+    says("scorer uniter: regions is 0; it must be a whole number of 1 or more", regions=0, config=None)
     says("it has no hidden_size", config=_write(tmp_path / "c.json", '{"vocab_size": 107}'))
     files = save_uniter(tmp_path)
     files["vocab"].write_text(files["vocab"].read_text() + "one\nmore\n")

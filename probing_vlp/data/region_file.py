@@ -109,10 +109,10 @@ def calls(image: Image, by_id: bool) -> list[str]:
     """The names under which region files keep an image, likeliest first.
 
     UNITER's are lower-case, with `flickr30k_` before the padded number of a Flickr30k file; files of COCO 2017 are
-    plain numbers, and those of 2014 say their split.
+    plain numbers, and those of 2014 say their split.  An image that has no file name may be one of COCO's.
     """
-    stem, number = plain(Path(image.file_name).name), [str(image.image_id)]
-    names = [stem, stem.lower()] if stem else []
+    stem, number = plain(Path(image.file_name).name) or f"{image.image_id:012d}", [str(image.image_id)]
+    names = [stem, stem.lower()]
     if stem.isdecimal():
         names += [f"flickr30k_{int(stem):012d}", f"flickr30k_{stem}"]
         if len(stem) == 12:

@@ -111,16 +111,27 @@ def find_images(images: Sequence[Image], folders: Sequence[str]) -> list[Pixels]
             raise UserError(f"{folder}: no such folder of images")
     found, missing = [], []
     for image in images:
-        coco = image.file_name.split("_")[1] if image.file_name.startswith("COCO_") else ""
-        tries = [Path(folder, sub, image.file_name) for folder in folders for sub in (image.folder, coco, "")]
+        tries = [path for folder in folders for name in file_names(image) for path in places(Path(folder), name, image)]
         path = next((path for path in tries if path.is_file()), None)
-        found.append(Pixels(image.image_id, path)) if path else missing.append(image.file_name)
+        found.append(Pixels(image.image_id, path)) if path else missing.append(image.file_name or str(image.image_id))
     if missing:
         raise UserError(
             f"{len(missing)} of {len(images)} images are missing in {', '.join(folders)}: "
             f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
         )
     return found
+
+
+def file_names(image: Image) -> list[str]:
+    """What its file may be called: an image without a name (COCO results know ids only) may be one of COCO's."""
+    splits = ("val2014", "train2014", "test2014")
+    return [image.file_name] if image.file_name else [f"COCO_{split}_{image.image_id:012d}.jpg" for split in splits]
+
+
+def places(folder: Path, name: str, image: Image) -> list[Path]:
+    """Where in a folder of images a file may lie."""
+    coco = name.split("_")[1] if name.startswith("COCO_") else ""
+    return [folder / sub / name for sub in (image.folder, coco, "")]
 
 
 def open_visuals(config: DataConfig) -> VisualSource:

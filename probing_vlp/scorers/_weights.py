@@ -112,6 +112,28 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {more} more ({len(names)} in all)" if more > 0 else "")
 
 
+def axis_size(state: Mapping[str, Tensor], name: str, axis: int = 0) -> int:
+    """How long an axis of a weight is; 1 if there is no such weight or axis, which loading will complain of."""
+    shape = state[name].shape if name in state else ()
+    return shape[axis] if axis < len(shape) else 1
+
+
+def check_heads_known(size: int, path: str | Path, config: str | Path | None) -> None:
+    """UserError for a model without a config whose heads cannot be 64 wide, as they are in every published one."""
+    if config is None and size % 64:
+        raise UserError(
+            f"{path}: its {size} hidden units are no multiple of 64, so the number of attention heads is not known; "
+            "give the authors' config as the option config"
+        )
+
+
+def check_counts(config: Mapping[str, Any], path: str | Path, keys: Sequence[str]) -> None:
+    """UserError that names the first of these keys whose value is no whole number of 1 or more."""
+    for key in keys:
+        if key in config and (type(config[key]) is not int or config[key] < 1):
+            raise UserError(f"{path}: {key} is {config[key]!r}; it must be a whole number of 1 or more")
+
+
 def read_config(path: str | Path, needs: Sequence[str]) -> dict[str, Any]:
     """A JSON model config; UserError if it is none or lacks a key of `needs`."""
     try:

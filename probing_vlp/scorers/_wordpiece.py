@@ -19,6 +19,8 @@ HAN = (
     *((0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)),
 )
 """Blocks of characters that are words by themselves."""
+PUBLISHED = (28_996, 30_522)
+"""Sizes of BERT's cased and uncased vocabulary."""
 
 
 class WordPieces:
@@ -36,9 +38,12 @@ class WordPieces:
         self._word = lru_cache(1 << 16)(self._cut_word)
 
     def check(self, words: int, checkpoint: str | Path) -> None:
-        """UserError unless the vocabulary is as large as the model's table of words."""
+        """UserError for a vocabulary that cannot be the model's: more pieces than its table has words, or BERT's other.
+
+        Fewer may be right: tables are padded to round sizes.
+        """
         size = len(self._ids)
-        if size != words:
+        if size > words or (size != words and size in PUBLISHED):
             raise UserError(f"{self._path}: {size} word pieces, but {checkpoint} knows {words}; is it the right vocab?")
 
     def __call__(self, text: str, most: int | None = None) -> list[int]:

@@ -14,6 +14,7 @@ The authors' code has BERT's config built in; give `config` (BERT's own JSON, or
 heads are not 64 wide.  Layers are always counted in the file.
 """
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from probing_vlp.errors import UserError
 from probing_vlp.records import Regions
 from probing_vlp.scorers._bert import activation, additive_mask, check_heads
 from probing_vlp.scorers._pairs import RegionScorer
-from probing_vlp.scorers._weights import load_strictly, place, read_checkpoint, read_config, state_dict
+from probing_vlp.scorers._weights import axis_size, load_strictly, place, read_checkpoint, read_config, state_dict
 from probing_vlp.scorers._wordpiece import WordPieces
 
 PIECES = 20
@@ -64,8 +65,9 @@ class LxmertScorer(RegionScorer):
             given = read_config(config, NEEDS)
             sizes |= {key: given[key] for key in (*NEEDS, *OPTIONAL) if key in given}
         network = Lxmert(sizes)
+        place(network, device, dtype)  # before loading, so that float64 weights keep their digits
         load_strictly(network, state, checkpoint, "LXMERT", OTHER_TASKS)
-        super().__init__(place(network, device, dtype), score, {"match": "probability", "logit": "logit"})
+        super().__init__(network, score, {"match": "probability", "logit": "logit"})
         self.feature_size = sizes["visual_feat_dim"]
         self._pieces = WordPieces(vocab, lower=True)
         self._pieces.check(sizes["vocab_size"], checkpoint)
@@ -88,8 +90,7 @@ def lxmert_key(key: str) -> str:
 def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """What transformers' config wants to know, read off a state dict's shapes; heads are 64 wide, as in BERT."""
 
-    def size(key: str, axis: int = 0) -> int:
-        return state[key].shape[axis] if key in state else 1
+    size = functools.partial(axis_size, state)
 
     def layers(kind: str) -> int:
         return len({key.split(".")[3] for key in state if key.startswith(f"bert.encoder.{kind}.")})

@@ -26,7 +26,15 @@ from probing_vlp.files import read_bytes
 from probing_vlp.records import Regions
 from probing_vlp.scorers._bert import EPSILON, Encoder, Pooler, TextEmbeddings, additive_mask
 from probing_vlp.scorers._pairs import RegionScorer
-from probing_vlp.scorers._weights import load_strictly, place, read_checkpoint, state_dict
+from probing_vlp.scorers._weights import (
+    axis_size,
+    check_counts,
+    check_heads_known,
+    load_strictly,
+    place,
+    read_checkpoint,
+    state_dict,
+)
 from probing_vlp.scorers._wordpiece import WordPieces
 
 PARTS = ("text_embeddings", "visual_embeddings", "backbone", "pooler", "mm_itm_head")
@@ -60,10 +68,11 @@ class RositaScorer(RegionScorer):
         trust_pickle: bool = False,
     ) -> None:
         state = flat_state(read_checkpoint(checkpoint, trust_pickle), checkpoint)
-        words = len(state[WORDS]) if WORDS in state else 1
+        words = axis_size(state, WORDS)
         sizes = read_cfg(config) if config else sizes_of(state)
         network = place(Rosita(sizes, words), device, dtype)
         load_strictly(network, state, checkpoint, "ROSITA", called=rosita_name)
+        check_heads_known(sizes["HSIZE"], checkpoint, config)
         super().__init__(network, score, {"match": "probability", "logit": "logit"})
         self.feature_size = sizes["IMGFEAT_SIZE"]
         self.limits = dict(sizes["PAD_MAX"])
@@ -111,25 +120,25 @@ def read_cfg(path: str | Path) -> dict[str, Any]:
     limits = given.get("PAD_MAX", {})
     if not isinstance(limits, dict):
         raise UserError(f"{path}: PAD_MAX {limits}: give the two numbers text and image below it")
-    return {**DEFAULTS, **given, "PAD_MAX": {**DEFAULTS["PAD_MAX"], **limits}}
+    config = {**DEFAULTS, **given, "PAD_MAX": {**DEFAULTS["PAD_MAX"], **limits}}
+    check_counts(config, path, [key for key in DEFAULTS if key != "PAD_MAX"])
+    check_counts(config["PAD_MAX"], path, ["text", "image"])
+    return config
 
 
 def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """The config that the shapes imply; heads are 64 wide, as in the published size."""
 
-    def shape(name: str) -> tuple[int, ...]:
-        return tuple(state[name].shape) if name in state else (1, 64)
-
-    size = shape(WORDS)[1]
+    size = axis_size(state, WORDS, 1)
     return {
         **DEFAULTS,
         "HSIZE": size,
         "HHEAD": max(1, size // 64),
         "LAYER": len({key.split(".")[2] for key in state if key.startswith("backbone.layers.")}),
-        "HFF": shape("backbone.layers.0.ffn.dense0.weight")[0],
-        "POS_EMB_IN_SIZE": shape("text_embeddings.position_embeddings.weight")[0],
-        "TYPE_EMB_IN_SIZE": shape("text_embeddings.token_type_embeddings.weight")[0],
-        "IMGFEAT_SIZE": shape("visual_embeddings.dense_imgfeat.weight")[1],
+        "HFF": axis_size(state, "backbone.layers.0.ffn.dense0.weight"),
+        "POS_EMB_IN_SIZE": axis_size(state, "text_embeddings.position_embeddings.weight"),
+        "TYPE_EMB_IN_SIZE": axis_size(state, "text_embeddings.token_type_embeddings.weight"),
+        "IMGFEAT_SIZE": axis_size(state, "visual_embeddings.dense_imgfeat.weight", 1),
     }
 
 

@@ -23,7 +23,16 @@ from torch import Tensor, nn
 from probing_vlp.records import Regions
 from probing_vlp.scorers._bert import EPSILON, Encoder, Pooler, TextEmbeddings, additive_mask
 from probing_vlp.scorers._pairs import RegionScorer
-from probing_vlp.scorers._weights import load_strictly, place, read_checkpoint, read_config, state_dict
+from probing_vlp.scorers._weights import (
+    axis_size,
+    check_counts,
+    check_heads_known,
+    load_strictly,
+    place,
+    read_checkpoint,
+    read_config,
+    state_dict,
+)
 from probing_vlp.scorers._wordpiece import WordPieces
 
 NEEDS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
@@ -50,10 +59,15 @@ class UniterScorer(RegionScorer):
         """`regions`: so many, whatever their confidence (the authors' `num_bb` with `conf_th` -1)."""
         state = state_dict(read_checkpoint(checkpoint, trust_pickle), checkpoint, uniter_key)
         sizes = sizes_of(state) | (read_config(config, NEEDS) if config else {})
+        check_counts({} if regions is None else {"regions": regions}, "scorer uniter", ["regions"])
+        if config:
+            check_counts(sizes, config, (*NEEDS, "max_position_embeddings", "type_vocab_size"))
         network = place(Uniter(sizes), device, dtype)
-        if "itm_output.weight" in state and "rank_output.weight" not in state:
-            state |= {f"rank_output.{part}": state[f"itm_output.{part}"][1:] for part in ("weight", "bias")}
+        if not any(key.startswith("rank_output.") for key in state):
+            for part, like in network.get_submodule("itm_output").state_dict().items():
+                state[f"rank_output.{part}"] = state.get(f"itm_output.{part}", like)[1:]
         load_strictly(network, state, checkpoint, "UNITER", OTHER_TASKS)
+        check_heads_known(sizes["hidden_size"], checkpoint, config)
         units = {"match": "probability", "logit": "logit", "rank": "logit", "rank_sigmoid": "probability"}
         super().__init__(network, score, units)
         self.feature_size, self._positions = sizes["feature_size"], sizes["max_position_embeddings"]
@@ -91,7 +105,7 @@ def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """The config that a state dict's shapes imply; heads are 64 wide, as in both published sizes."""
 
     def size(name: str, axis: int = 0) -> int:
-        return state[f"uniter.{name}"].shape[axis] if f"uniter.{name}" in state else 1
+        return axis_size(state, f"uniter.{name}", axis)
 
     hidden = size("embeddings.word_embeddings.weight", 1)
     return {

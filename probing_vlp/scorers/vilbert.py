@@ -16,6 +16,7 @@ A model has task tokens where the config says so (`task_specific_tokens`), or, w
 one, if the file has their embeddings.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ from probing_vlp.errors import UserError
 from probing_vlp.records import Regions
 from probing_vlp.scorers._pairs import RegionScorer
 from probing_vlp.scorers._vilbert import Vilbert
-from probing_vlp.scorers._weights import load_strictly, place, read_checkpoint, read_config, state_dict
+from probing_vlp.scorers._weights import axis_size, load_strictly, place, read_checkpoint, read_config, state_dict
 from probing_vlp.scorers._wordpiece import SPECIAL, WordPieces
 
 NEEDS = (
@@ -78,8 +79,9 @@ class VilbertScorer(RegionScorer):
         network = Vilbert(sizes, retrieval, tasks := tasks_of(sizes, state), task)
         if tasks and not 0 <= task < tasks:
             raise UserError(f"vilbert: no task {task}; 0 to {tasks - 1} are known (7: COCO retrieval, 8: Flickr30k)")
+        place(network, device, dtype)  # before loading, so that float64 weights keep their digits
         load_strictly(network, state, checkpoint, "ViLBERT", OTHER_TASKS)
-        super().__init__(place(network, device, dtype), score, units)
+        super().__init__(network, score, units)
         self.feature_size = sizes.get("v_feature_size", 2048)
         self._pieces = WordPieces(vocab, lower=True)
         self._pieces.check(sizes["vocab_size"], checkpoint)
@@ -126,8 +128,7 @@ def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
     text layer.
     """
 
-    def size(key: str, axis: int = 0) -> int:
-        return state[key].shape[axis] if key in state else 1
+    size = functools.partial(axis_size, state)
 
     def layers(kind: str) -> int:
         return len({key.split(".")[3] for key in state if key.startswith(f"bert.encoder.{kind}.")})

@@ -10,7 +10,7 @@ Left out: word and region prediction, regions' own losses, UNITER's optimal tran
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from probing_vlp import __version__
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.data.batches import ImageStream
 from probing_vlp.data.visuals import VisualSource, open_visuals
+from probing_vlp.data.vocabulary import Vocabulary
 from probing_vlp.errors import UserError
+from probing_vlp.scorers._mini import read_mini
 from probing_vlp.scorers._pairs import RegionScorer
 from probing_vlp.scorers.base import load_scorer
 from probing_vlp.training.contrastive import Views, info_nce
@@ -105,7 +107,7 @@ def run(config: ScorerOptions) -> None:
         for split in source.data.splits
         for images in [source.data.split(split)]
     }
-    trainer = Trainer(config, session, scorer, tables)
+    trainer = Trainer(config, session, scorer, tables, f"{Vocabulary(tuple(words)).fingerprint}, {sizes.features} wide")
     trainer.fit()
     export(config, trainer, sizes, words)
     session.close()
@@ -127,14 +129,31 @@ class Trainer:
     """The steps of a run."""
 
     def __init__(
-        self, config: ScorerOptions, session: Session, scorer: RegionScorer, tables: Mapping[str, PairTable]
+        self,
+        config: ScorerOptions,
+        session: Session,
+        scorer: RegionScorer,
+        tables: Mapping[str, PairTable],
+        data: str,
     ) -> None:
+        """`data`: what words and features the model takes, which must not change on resume."""
+        resumed = session.folder.resumed
+        if resumed and resumed.state["data"] != data:
+            raise UserError(
+                f"{config.run}: was begun with other words or features ({resumed.state['data']}; now {data}); give the "
+                "same --data, or another --run"
+            )
         self.config, self.options, self.session, self.tables = config, config.matching, session, tables
         self.train = tables["train"]
-        self.batch_size = min(self.options.batch_size, len(self.train.images))
-        self.stream = ImageStream(len(self.train.images), self.batch_size, config.seed)
+        batch_size = min(self.options.batch_size, len(self.train.images))
+        if min(batch_size, self.options.match_batch) < self.options.negatives + 2:  # an image may be there twice
+            raise UserError(
+                f"--matching.negatives {self.options.negatives}: a step has too few images for that; give fewer, larger "
+                f"batches, or more images than the {len(self.train.images)} to train on"
+            )
+        self.stream = ImageStream(len(self.train.images), batch_size, config.seed)
         self.model = Matcher(ARCHITECTURES[config.arch], scorer.network.requires_grad_(True), self.options.hidden)
-        session.prepare(self.model, self.options.learning_rate, {})
+        session.prepare(self.model, self.options.learning_rate, {"data": data})
 
     def fit(self) -> None:
         """Alignment, then matching; a log line, a validation and a checkpoint every `validate_every` steps."""
@@ -159,24 +178,25 @@ class Trainer:
         torch.manual_seed((self.config.seed << 32) + session.step)
         generator = np.random.default_rng([self.config.seed, session.step])
         aligning = session.step <= options.align_steps
-        rows = self.stream.rows(session.step)
-        if not aligning:
-            rows = rows[: options.match_batch]
-        ids, words = padded(self.train.draw(rows, options.word_dropout, UNKNOWN, generator), session.device)
-        features, boxes, there = self.train.sight.rows(rows, session.device)
+        rows = self.stream.rows(session.step)[: None if aligning else options.match_batch]
         self.model.train()
-        features = functional.dropout(features, options.feature_dropout)
-        regions = self.model.network.embed_regions(features, boxes, there)
-        views = Views(
-            self.model.image_vectors(regions, there),
-            self.model.text_vectors(ids, words),
-            torch.from_numpy(rows).to(session.device),
-        )
-        loss = info_nce(views, views, 0, self.model.scale())
-        if not aligning:
-            loss = matching_loss(self.pair_logits(views, ids, words, regions, there)) + options.align_weight * loss
+        with session.accelerator.autocast():
+            loss = self.loss(rows, generator, aligning)
         session.update(loss, float("inf"), self.rate(session.step))
         return loss.detach()
+
+    def loss(self, rows: np.ndarray, generator: np.random.Generator, aligning: bool) -> Tensor:
+        """Of images `rows` (B,), each with one of its captions; the negatives are among them."""
+        options, device = self.options, self.session.device
+        ids, words = padded(self.train.draw(rows, options.word_dropout, UNKNOWN, generator), device)
+        features, boxes, there = self.train.sight.rows(rows, device)
+        regions = self.model.network.embed_regions(functional.dropout(features, options.feature_dropout), boxes, there)
+        images, texts = self.model.image_vectors(regions, there), self.model.text_vectors(ids, words)
+        views = Views(images, texts, torch.from_numpy(rows).to(device))
+        aligned = info_nce(views, views, 0, self.model.scale())
+        if aligning:
+            return aligned
+        return matching_loss(self.pair_logits(views, ids, words, regions, there)) + options.align_weight * aligned
 
     def pair_logits(self, views: Views, ids: Tensor, words: Tensor, regions: Tensor, there: Tensor) -> Tensor:
         """(B, 1 + 2 K) log-odds of each pair, of its caption with K images, and of its image with K captions."""
@@ -245,15 +265,16 @@ def export(config: ScorerOptions, trainer: Trainer, sizes: Sizes, words: Sequenc
     """Save the best validation as a scorer with its retrieval on the test split, one caption an image; print that."""
     best = Checkpoint.load(trainer.session.folder.checkpoint("best"))
     trainer.model.load_state_dict(best.group("model"))
-    figures = dict(test_figures(trainer, config.seed))
-    recipe = {key: value for key, value in plain(config).items() if key not in ("run", "export", "resume")}
     provenance = {
         "version": __version__,
         "train_images": len(trainer.train.images),
         "step": best.state["step"],
-        "config": recipe,
-        "retrieval": figures,
+        "config": {key: value for key, value in plain(config).items() if key not in ("run", "export", "resume")},
     }
+    before = (read_mini(f"{config.run}/scorer") or {}).get("provenance", {})
+    known = before.get("retrieval") if provenance.items() <= before.items() else None
+    figures = known or test_figures(trainer, config.seed)
+    provenance["retrieval"] = figures
     for folder in filter(None, (f"{config.run}/scorer", config.export)):
         save_network(Path(folder), config.arch, trainer.model.network, sizes, words, {"provenance": provenance})
         print(f"{folder}: the scorer of step {best.state['step']}")
@@ -262,10 +283,12 @@ def export(config: ScorerOptions, trainer: Trainer, sizes: Sizes, words: Sequenc
         print(f"{split}, {row['images']} images, one caption each: {', '.join(shares)}".replace("_", " "))
 
 
-def test_figures(trainer: Trainer, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def test_figures(trainer: Trainer, seed: int) -> dict[str, dict[str, Any]]:
     """Retrieval on "test", or on "val" where there is no such split."""
     split = "test" if "test" in trainer.tables else "val"
+    count = len(trainer.tables[split].images)
+    print(f"scoring all {count} x {count} pairs of {split}", flush=True)
     scores = trainer.scores(split)
-    found = retrieval(scores, np.arange(len(scores)), CUTS)
+    found = retrieval(scores, np.arange(count), CUTS)
     intervals = {name: [e.low, e.high] for name, e in estimates(found, seed).items()}
-    yield split, {"images": len(scores), "captions": len(scores), **summary(found), "intervals": intervals}
+    return {split: {"images": count, "captions": count, **summary(found), "intervals": intervals}}

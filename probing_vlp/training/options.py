@@ -26,15 +26,15 @@ class MatchingOptions:
     """Layers of a one-stream model; text layers of a two-stream model, which has one more of every other kind."""
     heads: int = 4
     """Heads of attention."""
-    align_steps: int = 500
+    align_steps: int = 150
     """Steps that align the text layers and the image layers by themselves."""
-    match_steps: int = 1000
+    match_steps: int = 500
     """Steps that train the whole model with hard negatives after that."""
     batch_size: int = 256
     """Images, each with one of its captions, a step of alignment."""
     match_batch: int = 64
     """Images, each with one of its captions, a step of matching."""
-    negatives: int = 3
+    negatives: int = 2
     """Mismatched images of each caption, and mismatched captions of each image."""
     temperature: float = 0.1
     """Of the cosines by which negatives are drawn: the lower, the harder they are."""
@@ -48,9 +48,9 @@ class MatchingOptions:
     """Share of region features that training leaves out."""
     word_dropout: float = 0.1
     """Share of words that training makes unknown."""
-    validate_every: int = 250
+    validate_every: int = 100
     """Steps from one validation, log line and checkpoint to the next."""
-    validate_images: int = 150
+    validate_images: int = 100
     """Validation images, each with its first caption, of which every pair is scored."""
 
     def __post_init__(self) -> None:
@@ -65,29 +65,59 @@ class MatchingOptions:
 
 
 @dataclass
+class ClipOptions:
+    """Sizes and training of a small CLIP; as for mini-clip, with what suits a transformer of text."""
+
+    hidden: int = 128
+    """Width of the transformer of text."""
+    joint: int = 256
+    """Width of the space that images and captions share."""
+    dropout: float = 0.3
+    """Share of image features and of word vector entries that training leaves out."""
+    batch_size: int = 256
+    """Captions a step, over all processes."""
+    epochs: int = 4
+    """Passes over the training captions, each in two forms, at most."""
+    patience: int = 2
+    """Stop after so many epochs without a better validation retrieval."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate."""
+
+
+@dataclass
 class ScorerOptions(ScorerConfig):
-    """Options of `train.py scorer`: word to learning_rate are those of mini-clip and clip, matching the others'."""
+    """Options of `train.py scorer`: `matching` are the region models', `clip` clip's, min_count to learning_rate
+    mini-clip's."""
 
     arch: Literal["mini-clip", "uniter", "rosita", "vilbert", "lxmert", "clip"] = "mini-clip"
     """What to train: mini-clip and clip on --data.features, the region models on --data.regions."""
     matching: MatchingOptions = field(default_factory=MatchingOptions)
     """Of the region models."""
+    clip: ClipOptions = field(default_factory=ClipOptions)
+    """Of the small CLIP."""
 
 
-SHARED = ("run", "data", "min_count", "seed", "resume", "precision", "export", "arch")
+MINI_CLIP = ("max_words", "word", "hidden", "joint", "dropout", "batch_size", "epochs", "patience", "learning_rate")
+OTHERS = {
+    "mini-clip": ("matching", "clip"),
+    "clip": (*MINI_CLIP, "min_count", "matching"),
+    **dict.fromkeys(REGION_MODELS, (*MINI_CLIP, "clip")),
+}
+"""Options that an architecture has no use for."""
 
 
 def run(options: ScorerOptions) -> None:
     """Train the scorer that the options ask for; UserError for options of another architecture."""
-    regions = options.arch in REGION_MODELS
-    plain = {each.name: getattr(options, each.name) for each in dataclasses.fields(ScorerConfig)}
     default = ScorerOptions()
-    foreign = ["matching"] if not regions else [key for key in plain if key not in SHARED]
-    for key in foreign:
+    group = {"mini-clip": "", "clip": "clip"}.get(options.arch, "matching")
+    for key in OTHERS[options.arch]:
         if getattr(options, key) != getattr(default, key):
-            group = "matching." if regions else "the options before "
-            raise UserError(f"--{key} is not an option of --arch {options.arch}; it takes --{group}... (see --help)")
+            own = f"; its own are those of --{group}" if group else ""
+            raise UserError(f"--{key} is no option of --arch {options.arch}{own}, see --help")
     if options.arch != "mini-clip" and options.run == default.run:
-        plain["run"] = options.run = f"runs/scorer-{options.arch}"
+        options = dataclasses.replace(options, run=f"runs/scorer-{options.arch}")
     trainer = importlib.import_module(TRAINERS[options.arch])
-    trainer.run(options if regions else ScorerConfig(**plain))
+    # mini-clip knows nothing of the rest, so that its runs are what they were before there was a zoo
+    plain = {each.name: getattr(options, each.name) for each in dataclasses.fields(ScorerConfig)}
+    plain |= vars(options.clip) if options.arch == "clip" else {}
+    trainer.run(options if options.arch in REGION_MODELS else ScorerConfig(**plain))

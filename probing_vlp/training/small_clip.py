@@ -61,7 +61,7 @@ class SmallClip(nn.Module):
         import open_clip
 
         if hidden % HEADS:
-            raise UserError(f"--hidden {hidden}: must be a multiple of {HEADS}, the heads of attention")
+            raise UserError(f"--clip.hidden {hidden}: must be a multiple of {HEADS}, the heads of attention")
         self.about = description(joint, hidden)
         clip: Any = open_clip.model.CLIP(**self.about["model_cfg"])
         self.head, clip.visual = clip.visual.head, nn.Identity()
