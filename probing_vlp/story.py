@@ -123,5 +123,5 @@ def region_chapter(config: StoryConfig) -> tuple[list[Chapter], str]:
     if config.regions or config.source == "embedded":
         return [], config.regions or "features"
     out = f"{config.out}/regions"
-    words = ["--images", config.images, "--data", config.source, "--cells", "4", "--out", out, "--resume"]
+    words = ["--images", config.images, "--data", config.source, "--cells", "3", "--out", out, "--resume"]
     return [("make grid regions", ["probe.py", "regions", "grid", *words])], out

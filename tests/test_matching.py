@@ -17,7 +17,8 @@ from probing_vlp.data.visuals import DataConfig
 from probing_vlp.errors import UserError
 from probing_vlp.scorers import load_scorer
 from probing_vlp.training.hard_negatives import draw_negatives
-from probing_vlp.training.matching import Trainer, matching_loss, mean
+from probing_vlp.training.matcher import matching_loss, mean
+from probing_vlp.training.matching import Trainer
 from probing_vlp.training.options import REGION_MODELS, MatchingOptions, ScorerOptions, run
 from probing_vlp.training.pairs import PairTable
 

@@ -9,7 +9,7 @@ Several processes share each batch and see all of it as negatives, so they train
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ from probing_vlp.data.vocabulary import Vocabulary, build_vocabulary
 from probing_vlp.errors import UserError, check_least, check_most
 from probing_vlp.records import Image
 from probing_vlp.scorers.mini_clip import MiniClip, Sizes, save_mini_clip
-from probing_vlp.training.retrieval import estimates, quality, retrieval, summary
+from probing_vlp.training.retrieval import CUTS, estimates, quality, retrieval, summary
 from probing_vlp.training.run import plain
 from probing_vlp.training.session import Precision, Session
 
@@ -132,6 +132,8 @@ class Task(NamedTuple):
     store: FeatureStore
     vocabulary: str
     save: Callable[[Path, Mapping[str, Any]], None]
+    cuts: Sequence[int] = CUTS
+    """Retrieval counts what is found among so many."""
 
 
 def run(config: ScorerConfig) -> None:
@@ -254,7 +256,7 @@ class Trainer:
         images = model.image_vectors(features.to(self.session.device))
         tokens = torch.from_numpy(pairs.tokens).to(self.session.device)
         texts = torch.cat([model.text_vectors(part) for part in tokens.split(1024)])
-        return retrieval((images @ texts.T).cpu().numpy(), pairs.owner)
+        return retrieval((images @ texts.T).cpu().numpy(), pairs.owner, self.task.cuts)
 
 
 def export(config: ScorerConfig, trainer: Trainer) -> None:

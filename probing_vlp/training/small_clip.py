@@ -142,6 +142,6 @@ def run(config: ScorerConfig) -> None:
         def save_to(folder: Path, provenance: Mapping[str, Any]) -> None:
             save_small_clip(folder, model, provenance)
 
-        return Task("clip", model, pairs, store, "clip-bpe-49408", save_to)
+        return Task("clip", model, pairs, store, "clip-bpe-49408", save_to, (1, 5, 10))
 
     train_task(config, task)
