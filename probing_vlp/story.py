@@ -15,7 +15,8 @@ from probing_vlp.errors import UserError
 
 ZOO = ("uniter", "rosita", "vilbert", "lxmert", "clip")
 """Architectures that `train.py scorer --arch` can train."""
-LOOKS_AT_PIXELS = ("clip",)
+ON_PIXELS = ("clip",)
+"""Those of them that look at photographs and need no regions."""
 
 
 @dataclass
@@ -51,6 +52,8 @@ def run(config: StoryConfig) -> None:
     """Tell it."""
     if config.source != "embedded" and not config.images and not (config.features and config.regions):
         raise UserError("photographs are needed: give --images FOLDER, or both --features and --regions")
+    if config.scorer in ON_PIXELS and not config.images:
+        raise UserError(f"{config.scorer} looks at photographs: give --images FOLDER (IMAGES=FOLDER to make)")
     tell(chapters(config))
     print(f"\nThe report: {Path(config.out, config.scorer, 'report', 'index.html').absolute()}")
 
@@ -86,9 +89,9 @@ def chapters(config: StoryConfig) -> list[Chapter]:
 
 def data_words(config: StoryConfig) -> list[str]:
     """Options that say what the captioner is trained on."""
-    if config.source == "embedded":
-        return []
     images = ["--data.images", config.images] if config.images else []
+    if config.source == "embedded":
+        return images
     return ["--data.source", config.source, "--data.features", config.features or f"{config.out}/features", *images]
 
 
@@ -113,13 +116,16 @@ def scorer_chapters(config: StoryConfig) -> tuple[list[Chapter], dict[str, str]]
         return [], options
     made, regions = region_chapter(config)
     run = f"{config.out}/mini/{config.scorer}"
-    words = ["--arch", config.scorer, "--run", run, *data_words(config), "--data.regions", regions, "--resume"]
+    seen = ["--data.regions", regions] if regions else []
+    words = ["--arch", config.scorer, "--run", run, *data_words(config), *seen, "--resume"]
     made.append((f"train a mini {config.scorer}", ["train.py", "scorer", *words]))
-    return made, {"checkpoint": f"{run}/scorer", "regions": regions}
+    return made, {"checkpoint": f"{run}/scorer", **({"regions": regions} if regions else {})}
 
 
 def region_chapter(config: StoryConfig) -> tuple[list[Chapter], str]:
     """Regions for a mini scorer, and where they are: the embedded data have no photographs to make them of."""
+    if config.scorer in ON_PIXELS:
+        return [], ""
     if config.regions or config.source == "embedded":
         return [], config.regions or "features"
     out = f"{config.out}/regions"

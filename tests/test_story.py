@@ -34,6 +34,7 @@ def parse(story: list[Chapter]) -> None:
         (StoryConfig("mini-clip", "somewhere"), 6),
         (StoryConfig("uniter", "somewhere"), 7),  # and a mini one is trained
         (StoryConfig("uniter", "somewhere", source="captions", images="photographs"), 9),  # and features, and regions
+        (StoryConfig("clip", "somewhere", source="captions", images="photographs"), 8),  # and features, no regions
         (StoryConfig("uniter", checkpoint="u.pt", vocab="v.txt", regions="r.tsv", features="f", source="captions"), 6),
         (StoryConfig("my.module:Scorer", source="captions", images="photographs", features="f"), 6),
     ],
@@ -57,6 +58,11 @@ def test_published_weights_and_their_regions_are_the_scorers_options() -> None:
 def test_data_without_photographs_or_features() -> None:
     with pytest.raises(UserError, match="give --images FOLDER, or both --features and --regions"):
         run(StoryConfig("uniter", source="captions"))
+
+
+def test_clip_without_photographs() -> None:
+    with pytest.raises(UserError, match="clip looks at photographs: give --images FOLDER"):
+        run(StoryConfig("clip"))
 
 
 def write(out: Path, name: str, scores: dict[str, float], **header: object) -> None:
