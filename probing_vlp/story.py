@@ -64,7 +64,12 @@ def chapters(config: StoryConfig) -> list[Chapter]:
     made, options = scorer_chapters(config)
     ce, scst = f"{config.out}/ce", f"{config.out}/{config.scorer}"
     towards = ["--scorers", json.dumps({config.scorer: 1.0}), "--options", json.dumps({config.scorer: options})]
-    scored = ["--scorers", json.dumps([config.scorer, "cider"]), "--options", json.dumps({config.scorer: options})]
+    scored = [
+        "--scorers",
+        json.dumps(list(dict.fromkeys([config.scorer, "cider"]))),
+        "--options",
+        json.dumps({config.scorer: options}),
+    ]
     dumps = [f"{run}/dumps/test.jsonl" for run in (ce, scst)]
     return [
         *feature_chapter(config),
