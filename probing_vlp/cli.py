@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, get_origin
 
+import yaml
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from probing_vlp import __version__
@@ -92,15 +93,23 @@ def _as_declared(words: list[str], subparsers: Mapping[str, ArgumentParser]) -> 
     known = {option: action for action in sub._actions for option in action.option_strings}
     given: list[str] = []
     named: list[str] = []
+    nested: dict[str, dict[str, Any]] = {}
     rest = iter(words)
     for word in rest:
         name, equals, value = word.partition("=")
         if name == "--scorer" and name not in known and "--scorers" in known:
             named.append(value if equals else next(rest, ""))
             continue
+        path = name.split(".")
+        if path[0] == "--options" and len(path) == 3 and name not in known:
+            # jsonargparse would let each key of an inner dictionary take the place of those before it
+            nested.setdefault(path[1], {})[path[2]] = yaml.safe_load(value if equals else next(rest, ""))
+            continue
         plain = name[2:].replace("-", "_")
         meant = next((full for full in (name, f"--{plain}", f"--data.{plain}") if full in known), name)
         given.append(meant + equals + value if name.startswith("--") else word)
+    for scorer, options in nested.items():
+        given += [f"--options.{scorer}", json.dumps(options)]
     if not named:
         return given
     weighted = get_origin(getattr(known["--scorers"], "_typehint", None)) is dict

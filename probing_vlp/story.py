@@ -116,7 +116,7 @@ def feature_chapter(config: StoryConfig) -> list[Chapter]:
 def scorer_chapters(config: StoryConfig) -> tuple[list[Chapter], dict[str, str]]:
     """What makes the scorer, and its options."""
     given = {"checkpoint": config.checkpoint, "config": config.model_config, "vocab": config.vocab}
-    options = {key: value for key, value in {**given, "regions": config.regions}.items() if value}
+    options = {key: value for key, value in {**given, "region_file": config.regions}.items() if value}
     if config.checkpoint or config.scorer not in ZOO:
         return [], options
     made, regions = region_chapter(config)
@@ -124,7 +124,7 @@ def scorer_chapters(config: StoryConfig) -> tuple[list[Chapter], dict[str, str]]
     seen = ["--data.regions", regions] if regions else []
     words = ["--arch", config.scorer, "--run", run, *data_words(config), *seen, "--resume"]
     made.append((f"train a mini {config.scorer}", ["train.py", "scorer", *words]))
-    return made, {"checkpoint": f"{run}/scorer", **({"regions": regions} if regions else {})}
+    return made, {"checkpoint": f"{run}/scorer", **({"region_file": regions} if regions else {})}
 
 
 def region_chapter(config: StoryConfig) -> tuple[list[Chapter], str]:

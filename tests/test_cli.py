@@ -255,6 +255,6 @@ def test_hyphens_and_the_singular_of_scorers() -> None:
     }
     main("x", "", commands, ["dump", "--scorer", "a.b:C", "--max-length", "-3", "--scorer=clip"])
     main("x", "", commands, ["dump", "--trust-pickle", "--regions=a-b.tsv"])
-    main("x", "", commands, ["scst", "--scorer", "a.b:C", "--options.clip.arch", "B-32"])
+    main("x", "", commands, ["scst", "--scorer", "a.b:C", "--options.clip.arch", "B-32", "--options.clip.dim=4"])
     assert seen[:2] == [Several(["a.b:C", "clip"], -3), Several(data=Data(True, "a-b.tsv"))]
-    assert seen[2:] == [Weighted({"a.b:C": 1.0}, {"clip": {"arch": "B-32"}})]
+    assert seen[2:] == [Weighted({"a.b:C": 1.0}, {"clip": {"arch": "B-32", "dim": 4}})]

@@ -35,7 +35,7 @@ def test_coco_results_and_published_features(write: object, tmp_path: Path) -> N
     encoded = scorer.encode([opened.get(Image(d.image.image_id, "", "")) for d in images])
     assert written == pytest.approx(scorer.score(encoded, CAPTIONS).tolist(), abs=1e-6)
 
-    by_scorer = {"lxmert": {**options["lxmert"], "regions": str(regions)}}  # each model has its own detector
+    by_scorer = {"lxmert": {**options["lxmert"], "region_file": str(regions)}}  # each model has its own detector
     score(ScoreConfig(given.dump, given.scorers, str(tmp_path / "again.jsonl"), options=by_scorer))
     again = [record.scores["lxmert"] for record in read_dump(tmp_path / "again.jsonl").records]
     assert again == written

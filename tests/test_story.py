@@ -52,7 +52,7 @@ def test_published_weights_and_their_regions_are_the_scorers_options() -> None:
     story = chapters(StoryConfig("uniter", checkpoint="u.pt", regions="r.tsv", features="f", source="captions"))
     words = next(words for _, words in story if words[1] == "scst")
     given = json.loads(words[words.index("--options") + 1])
-    assert given == {"uniter": {"checkpoint": "u.pt", "regions": "r.tsv"}}
+    assert given == {"uniter": {"checkpoint": "u.pt", "region_file": "r.tsv"}}
 
 
 def test_data_without_photographs_or_features() -> None:

@@ -20,7 +20,7 @@ from probing_vlp.scorers import load_scorer
 from probing_vlp.scorers.base import trusting
 
 ENCODE_BATCH = 256
-REGIONS = "regions"
+REGIONS = "region_file"
 """The option of any scorer that is not its own: its region features."""
 
 
@@ -97,7 +97,7 @@ def own_options(options: Mapping[str, Mapping[str, Any]], name: str) -> dict[str
 
 
 def seen_by(source: VisualSource, options: Mapping[str, Mapping[str, Any]], name: str) -> VisualSource:
-    """The images as a scorer sees them: its option `regions` takes the place of --data.regions, as models differ in
+    """The images as a scorer sees them: its option `region_file` takes the place of --data.regions, as models differ in
     the detector that they were trained with."""
     return source.with_regions(options[name][REGIONS]) if REGIONS in options.get(name, {}) else source
 
