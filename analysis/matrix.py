@@ -25,7 +25,9 @@ def matrix_table(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[st
     `rewards`: the scorers that each dump's captions were trained to please.
     """
     found = {(row.name, row.model): row for row in rows}
-    scorers = list(dict.fromkeys(row.name.removeprefix("score:") for row in rows if row.name.startswith("score:")))
+    scored = dict.fromkeys(row.name.removeprefix("score:") for row in rows if row.name.startswith("score:"))
+    own = dict.fromkeys(scorer for model in models for scorer in rewards.get(model, ()) if scorer in scored)
+    scorers = list(own | scored)  # in the order of the captioners, so that their own rewards make a diagonal
     if len(scorers) < 2 or len(models) < 2:
         return None
     lines = tuple(

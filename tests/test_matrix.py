@@ -19,10 +19,10 @@ def row(name: str, model: str, value: float | None, low: float | None = None, hi
 
 def test_diagonal_arrows_and_what_was_not_scored() -> None:
     rows = [
+        row("score:clip", "CE", 0.25, 0.2, 0.3),
         row("score:uniter", "CE", 0.5, 0.4, 0.6),
         row("score:uniter", "U", 0.8, 0.7, 0.9),
         row("score_difference:uniter", "U", 0.3, 0.1, 0.5),
-        row("score:clip", "CE", 0.25, 0.2, 0.3),
         row("score:clip", "U", None),
     ]
     table = matrix_table(rows, ["CE", "U"], {"CE": [], "U": ["uniter"]})
