@@ -1,13 +1,19 @@
 """Small UNITER and ROSITA, saved in their authors' formats, with the weights of their golden files."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import yaml
 from region_toys import save_pieces, toy_weights
 from torch import Tensor, nn
+from torch.nn import functional
+
+from probing_vlp.scorers._bert import Intermediate
 
 FOLDER = Path(__file__).parent / "golden"
 UNITER = json.loads((FOLDER / "uniter.json").read_text())
@@ -49,3 +55,23 @@ def save_rosita(folder: Path, model: str = "small", found: Parts | None = None) 
     torch.save(rosita_parts(model, "retrieval") if found is None else found, paths["checkpoint"])
     paths["config"].write_text(yaml.safe_dump(ROSITA[model]["config"]))
     return paths
+
+
+def tanh_gelu(scorer: Any, patch: pytest.MonkeyPatch) -> None:
+    """A mistake: GELU's approximation."""
+    for module in scorer.network.modules():
+        if isinstance(module, Intermediate):
+            module.act = partial(functional.gelu, approximate="tanh")
+
+
+def epsilon(value: float, scorer: Any, patch: pytest.MonkeyPatch) -> None:
+    """A mistake: another epsilon of every LayerNorm."""
+    for module in scorer.network.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = value
+
+
+def swapped_size(scorer: Any, patch: pytest.MonkeyPatch) -> None:
+    """A mistake: an image's width and height exchanged."""
+    right = scorer.inputs
+    patch.setattr(scorer, "inputs", lambda image: right(replace(image, width=image.height, height=image.width)))

@@ -1,7 +1,6 @@
 """ROSITA against its authors' code (golden/README.md), what would break the agreement, and files that do not fit."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from one_stream import ROSITA, Parts, rosita_parts, save_rosita
+from one_stream import ROSITA, Parts, epsilon, rosita_parts, save_rosita, swapped_size, tanh_gelu
 from real_regions import needs_data, real_pairs
 from region_toys import CAPTIONS, WIDTH, score_all, toy_regions
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from probing_vlp.errors import UserError
 from probing_vlp.records import Regions
@@ -81,22 +79,6 @@ def test_positions_of_a_region(tmp_path: Path) -> None:
     features, positions = scorer.inputs(image)
     assert (len(features), len(positions)) == (36, 36)
     assert positions[0].tolist() == pytest.approx([0.1, 0.2, 0.6, 0.4, 50 * 40 / (100 * 200)])
-
-
-def tanh_gelu(scorer: Any, patch: pytest.MonkeyPatch) -> None:
-    for layer in scorer.network.backbone.layer:
-        layer.intermediate.act = partial(functional.gelu, approximate="tanh")
-
-
-def epsilon(value: float, scorer: Any, patch: pytest.MonkeyPatch) -> None:
-    for module in scorer.network.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.eps = value
-
-
-def swapped_size(scorer: Any, patch: pytest.MonkeyPatch) -> None:
-    right = scorer.inputs
-    patch.setattr(scorer, "inputs", lambda image: right(replace(image, width=image.height, height=image.width)))
 
 
 def area_in_pixels(scorer: Any, patch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from one_stream import UNITER, save_uniter, uniter_weights
+from one_stream import UNITER, epsilon, save_uniter, swapped_size, tanh_gelu, uniter_weights
 from real_regions import needs_data, real_pairs
 from region_toys import CAPTIONS, WIDTH, score_all, toy_regions
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from probing_vlp.errors import UserError
 from probing_vlp.records import Regions
@@ -92,22 +91,6 @@ def test_positions_of_a_region(tmp_path: Path) -> None:
     assert scorer.inputs(image)[1].tolist() == [pytest.approx(shares)]
     stored = replace(image, width=1, height=1, unit_boxes=np.array([[0.5, 0.5, 1, 1, 0.3, 0.5]], np.float16))
     assert scorer.inputs(stored)[1].tolist() == [pytest.approx([0.5, 0.5, 1, 1, 0.3, 0.5, 0.15], abs=1e-3)]
-
-
-def tanh_gelu(scorer: Any, patch: pytest.MonkeyPatch) -> None:
-    for layer in scorer.network.uniter.encoder.layer:
-        layer.intermediate.act = partial(functional.gelu, approximate="tanh")
-
-
-def epsilon(value: float, scorer: Any, patch: pytest.MonkeyPatch) -> None:
-    for module in scorer.network.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.eps = value
-
-
-def swapped_size(scorer: Any, patch: pytest.MonkeyPatch) -> None:
-    right = scorer.inputs
-    patch.setattr(scorer, "inputs", lambda image: right(replace(image, width=image.height, height=image.width)))
 
 
 def other_class(scorer: Any, patch: pytest.MonkeyPatch) -> None:

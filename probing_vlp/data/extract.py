@@ -59,13 +59,18 @@ class ExtractConfig:
 def run(config: ExtractConfig) -> None:
     """Extract; nothing is left behind by a mistake that shows before the first image is encoded."""
     device = pick_device(config.device)
-    batch_size = config.batch_size if config.batch_size is not None else 4 if device.type == "cpu" else 64
+    batch_size = pick_batch_size(config.batch_size, device)
     if batch_size < 1 or config.workers < 1:
         raise UserError(f"--batch_size {batch_size} and --workers {config.workers} must be 1 or more")
     pixels = find_images(load_data(config.data).images, config.images.split(","))
     backbone = load_backbone(config.backbone, config.checkpoint).to(device)
     store = extract(pixels, backbone, config.out, config.dtype, batch_size, config.workers, config.resume)
     print(f"{config.out}: {len(store)} x {store.dim} {config.dtype}, {store.backbone}")
+
+
+def pick_batch_size(asked: int | None, device: torch.device) -> int:
+    """Images encoded at once: as many as asked for, else what suits the device."""
+    return asked if asked is not None else 4 if device.type == "cpu" else 64
 
 
 def extract(

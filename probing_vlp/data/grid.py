@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from probing_vlp.data.backbones import Backbone, load_backbone
-from probing_vlp.data.extract import exact_arithmetic, load_batches, pick_device, to_storage
+from probing_vlp.data.extract import exact_arithmetic, load_batches, pick_batch_size, pick_device, to_storage
 from probing_vlp.data.region_detector import load_detector
 from probing_vlp.data.region_store import RegionIndex, RegionRows, RegionWriter, StoredRegions
 from probing_vlp.data.splits import load_data
@@ -245,7 +245,7 @@ def size_of(path: Path) -> tuple[int, int]:
 def run(config: GridConfig) -> None:
     """Make regions; nothing is left behind by a mistake that shows before the first image is encoded."""
     device = pick_device(config.device)
-    batch_size = config.batch_size if config.batch_size is not None else 4 if device.type == "cpu" else 64
+    batch_size = pick_batch_size(config.batch_size, device)
     least = replace(config, batch_size=batch_size, cells=1 if config.cells is None else config.cells)
     check_least(least, 1, "batch_size", "workers", "cells", "regions")
     check_least(config, 0, "confidence")
