@@ -16,11 +16,12 @@ LONGEST = 400
 """Lines in a file, tests too."""
 LAYERS = (
     {"__init__", "errors", "records", "lookup", "stats", "files", "memory"},
-    {"checkpoints", "cider_d", "cli", "dump", "torchvision_cpu", "torchvision_hook"},
+    {"checkpoints", "cider_d", "cli", "dump", "tagging", "torchvision_cpu", "torchvision_hook"},
     {"data"},
     {"captioner", "scorers"},
     {"training"},
     {"chapters", "check_scorer", "dumping", "nearest"},
+    {"experiments"},
     {"demo", "story"},
     {"crossing"},
 )
@@ -34,6 +35,7 @@ LIGHT = [
     "probing_vlp.errors",
     "probing_vlp.files",
     "probing_vlp.dump",
+    "probing_vlp.tagging",
     "probing_vlp.cli",
     "probing_vlp.data.splits",
     "probing_vlp.data.vocabulary",

