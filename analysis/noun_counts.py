@@ -1,7 +1,7 @@
 """Length, nouns and distinct nouns of captions: means over captions, as in table 4 of Ma et al. (2023).
 
-What a noun is, `probing_vlp.tagging` says.  Distinct nouns are distinct word forms: "elephant elephants" has two.  Length
-counts the words of `data.text.tokenize`.
+What a noun is, `probing_vlp.tagging` says.  Distinct nouns are distinct word forms: "elephant elephants" has two.
+Length counts the words of `data.text.tokenize`.
 """
 
 from collections.abc import Mapping, Sequence
