@@ -12,8 +12,9 @@ import torch
 
 from bench.problem import FEATURES, REFERENCES, caption_data, make_problem, sentence_text, vocabulary, write_features
 from bench.timing import Cost, clock
-from probing_vlp.captioner.decode import DecodeConfig, decode, decode_words, make_stepper
+from probing_vlp.captioner.decode import decode, decode_words
 from probing_vlp.captioner.fc import FCCaptioner, FCConfig
+from probing_vlp.captioner.stepper import DecodeConfig, make_stepper
 from probing_vlp.data.visuals import VisualSource
 from probing_vlp.training.rewards import Reward
 from probing_vlp.training.self_critical import SCSTConfig, SelfCritical

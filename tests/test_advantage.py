@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from toys import every_caption, padded, randn, slow_logprob, tiny_captioner
 
-from probing_vlp.captioner.decode import Stepper, begin_with_end, caption_lengths, greedy
+from probing_vlp.captioner.decode import begin_with_end, caption_lengths, greedy
 from probing_vlp.captioner.fc import FCCaptioner
+from probing_vlp.captioner.stepper import Stepper
 from probing_vlp.training.advantage import greedy_advantage, leave_one_out_advantage, spread_within_images
 
 NAN = math.nan

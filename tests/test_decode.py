@@ -9,18 +9,10 @@ from torch import Tensor
 from toys import every_caption, padded, randn, slow_logits, slow_logprob, tiny_captioner, uniform
 
 from probing_vlp.captioner.argmax import PROMISING
-from probing_vlp.captioner.decode import (
-    DecodeConfig,
-    Stepper,
-    beam,
-    caption_logprob,
-    decode,
-    draw,
-    greedy,
-    make_stepper,
-    sample,
-)
+from probing_vlp.captioner.beam import beam
+from probing_vlp.captioner.decode import caption_logprob, decode, greedy, sample
 from probing_vlp.captioner.fc import FCCaptioner
+from probing_vlp.captioner.stepper import DecodeConfig, Stepper, draw, make_stepper
 
 UNKNOWN, JUST_BELOW_ONE = 4, 1 - 2**-24
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from toys import padded, randn, slow_logprob, tiny_captioner
 
-from probing_vlp.captioner.decode import Stepper, begin_with_end, caption_lengths, sample
+from probing_vlp.captioner.decode import begin_with_end, caption_lengths, sample
 from probing_vlp.captioner.fc import FCCaptioner, FCConfig, Packed, Trace
+from probing_vlp.captioner.stepper import Stepper
 
 CAPTIONS = [[1, 2, 0], [0], [3, 3, 1, 0], [2, 0], [4, 1, 2, 3], [0]]  # the fifth was cut
 WORDS, LENGTHS = padded(CAPTIONS, 4), torch.tensor([3, 1, 4, 2, 4, 1])

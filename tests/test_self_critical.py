@@ -12,8 +12,9 @@ from torch import Tensor
 from toys import ImageNumber, check_first_adam_step, slow_logprob, toy_data
 
 from probing_vlp.captioner.checkpoint import load_captioner
-from probing_vlp.captioner.decode import DecodeConfig, Stepper, greedy, sample
+from probing_vlp.captioner.decode import greedy, sample
 from probing_vlp.captioner.fc import FCCaptioner, FCConfig
+from probing_vlp.captioner.stepper import DecodeConfig, Stepper
 from probing_vlp.data.batches import ImageStream
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary

@@ -11,8 +11,9 @@ from torch import Tensor
 from toys import check_first_adam_step, randn, slow_logprob, tiny_captioner, toy_data, uniform
 
 from probing_vlp.captioner.checkpoint import load_captioner
-from probing_vlp.captioner.decode import DecodeConfig, Stepper, begin_with_end, sample
+from probing_vlp.captioner.decode import begin_with_end, sample
 from probing_vlp.captioner.fc import FCCaptioner, FCConfig
+from probing_vlp.captioner.stepper import DecodeConfig, Stepper
 from probing_vlp.data.batches import CaptionTable, ImageStream
 from probing_vlp.data.visuals import open_visuals
 from probing_vlp.training.randomness import dropout_rows, generator_for

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 from probing_vlp.captioner.checkpoint import captioner_state, check_vocabulary, find_checkpoint, load_captioner
-from probing_vlp.captioner.decode import DecodeConfig, Stepper, begin_with_end, caption_lengths, greedy, sample
+from probing_vlp.captioner.decode import begin_with_end, caption_lengths, greedy, sample
 from probing_vlp.captioner.fc import FCCaptioner, Trace
+from probing_vlp.captioner.stepper import DecodeConfig, Stepper
 from probing_vlp.data.batches import ImageStream
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import END, Vocabulary

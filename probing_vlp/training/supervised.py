@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from probing_vlp.captioner.checkpoint import captioner_state, check_features, check_vocabulary
-from probing_vlp.captioner.decode import DecodeConfig, Stepper, begin_with_end
+from probing_vlp.captioner.decode import begin_with_end
 from probing_vlp.captioner.fc import FCCaptioner, FCConfig
+from probing_vlp.captioner.stepper import DecodeConfig, Stepper
 from probing_vlp.data.batches import Batch, CaptionTable, ImageStream
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary, build_vocabulary

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probing_vlp.captioner.decode import DecodeConfig, decode_words, make_stepper
+from probing_vlp.captioner.decode import decode_words
 from probing_vlp.captioner.fc import FCCaptioner
+from probing_vlp.captioner.stepper import DecodeConfig, make_stepper
 from probing_vlp.cider_d import WordCiderD
 from probing_vlp.data.visuals import VisualSource
 from probing_vlp.data.vocabulary import Vocabulary
