@@ -14,7 +14,7 @@ FEATURES ?=
 ARGS ?=
 
 .PHONY: help install test test-slow lint bench demo data features scorer ce scst clean \
-  uniter rosita vilbert lxmert clip all-scorers matrix
+  uniter rosita vilbert lxmert clip all-scorers matrix calibrate
 
 help:  ## show the verbs
 	@grep -hE '^[a-z$$()A-Z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^\$$\(PROBED\)/uniter .. clip/; s/:[^#]*## /\t/' | expand -t 14
@@ -75,6 +75,9 @@ all-scorers: $(PROBED)  ## the five of them, one after the other
 
 matrix: install  ## every captioner under every scorer, after all-scorers
 	$(PY) probe.py matrix --out $(RUNS) $(if $(IMAGES),--images $(IMAGES)) $(ARGS)
+
+calibrate: install  ## train on five scorers with a planted flaw each, two seeds; are the flaws, and only they, named?
+	$(PY) probe.py calibrate --out $(RUNS)/calibrate $(ARGS)
 
 clean:  ## delete the virtual environment and the demo's run
 	rm -rf $(VENV) $(RUNS)/demo

@@ -16,7 +16,8 @@ from rich.progress import track
 
 from probing_vlp import __version__
 from probing_vlp.captioner.checkpoint import find_checkpoint, load_captioner
-from probing_vlp.captioner.decode import DecodeConfig, decode, make_stepper
+from probing_vlp.captioner.decode import decode
+from probing_vlp.captioner.stepper import DecodeConfig, make_stepper
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import END, Vocabulary

