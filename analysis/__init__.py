@@ -9,4 +9,8 @@ ANALYSES = {
     "perplexity": "analysis.perplexity:measure",
     "nouns": "analysis.noun_counts:measure",
     "unigrams": "analysis.unigrams:measure",
+    "parts": "analysis.part_unigrams:measure",
+    "drift": "analysis.drift:measure",
+    "patterns": "analysis.patterns:measure",
+    "found_patterns": "analysis.found_patterns:measure",
 }

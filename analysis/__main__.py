@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
-from analysis import ANALYSES, report
+from analysis import ANALYSES, learning, naming, report, show_patterns, sums_file, survey, verification
 from analysis.context import Context, load_context
+from analysis.drift import use_thresholds
+from analysis.found_patterns import use_baseline
 from analysis.matrix import matrix_table, print_table
 from analysis.results import Row, write_rows
 from analysis.scores import reward_scorers, score_rows
@@ -22,11 +24,17 @@ from probing_vlp.cli import Command, main
 from probing_vlp.errors import UserError
 from probing_vlp.lookup import lookup
 
+FIRST = {"verification": "--files", "habits": "--files", "confusion": "--files", "merge": "--sums"}
+"""What the words after a command are, where they are no dumps."""
 HELP = {
     "metrics": "BLEU-1..4, METEOR, ROUGE-L, CIDEr and SPICE against the human captions",
     "perplexity": "perplexity under a trigram model of human captions",
     "nouns": "words, nouns and distinct nouns a caption",
     "unigrams": "the ten most frequent words",
+    "drift": "vocabulary, repetition, fragments, diversity, copies, objects, KL; and what crossed a threshold",
+    "parts": "the ten most frequent nouns, verbs, adjectives and function words",
+    "patterns": "the prefixes and sentence patterns of papers/002, table 5",
+    "found_patterns": "sentence patterns found in the captions, with their lift over human captions",
 }
 
 
@@ -44,10 +52,32 @@ class Measure:
     corpus: str = "coco"
     """What the language model behind the perplexity is estimated from: coco (the captions of train2014) or data (the
     train split of --data)."""
+    lm: Path | None = None
+    """Language model to use instead: an ARPA file or a KenLM binary file."""
+    lm_order: int = 3
+    """The order that it must have."""
     seed: int = 1
     """Seed of the bootstrap intervals."""
     draws: int = 1000
     """Bootstrap draws behind each interval."""
+
+
+@dataclass
+class Drift(Measure):
+    """Options of the analysis of drift."""
+
+    thresholds: Path | None = None
+    """Limits learned from CE dumps of several seeds (`python -m analysis thresholds`); default: those shipped for the
+    embedded data's captioner where the dumps are its, else limits relative to the first dump and the human captions."""
+
+
+@dataclass
+class Found(Measure):
+    """Options of the search for patterns."""
+
+    baseline: Path | None = None
+    """Dump that the captions are compared with, such as that of the CE model; default: human captions of the same
+    images."""
 
 
 @dataclass
@@ -69,7 +99,12 @@ def run(config: Measure, name: str) -> None:
     """Measure every dump, then write.  Raises UserError before anything is written."""
     dumps = report.read_dumps(config.dumps)
     report.check_folder(config.out)
-    context = load_context(config.data or report.data_of(dumps), config.corpus, config.seed, config.draws)
+    data = config.data or report.data_of(dumps)
+    context = load_context(data, config.corpus, config.seed, config.draws, config.lm, config.lm_order)
+    if isinstance(config, Drift) and config.thresholds is not None:
+        use_thresholds(context, config.thresholds)
+    if isinstance(config, Found) and config.baseline is not None:
+        use_baseline(context, config.baseline)
     measure = lookup(name, ANALYSES, "analysis")
     rows = [row for dump in dumps for row in measure(dump, context)]
     csv_path, _ = write_rows(config.out, rows, name)
@@ -97,16 +132,30 @@ def _line(row: Row) -> str:
 
 
 def name_dumps(argv: Sequence[str]) -> list[str]:
-    """`metrics A B --out DIR` as `metrics --dumps ["A", "B"] --out DIR`: words up to the first option are dumps."""
+    """`metrics A B --out DIR` as `metrics --dumps ["A", "B"] --out DIR`: words up to the first option are dumps, or
+    what else a command reads."""
+    option = FIRST.get(argv[0], "--dumps") if argv else ""
     dumps = list(takewhile(lambda word: not word.startswith("-"), argv[1:]))
-    named = ["--dumps", json.dumps(dumps)] if dumps else []
+    named = [option, json.dumps(dumps)] if dumps else []
     return [*argv[:1], *named, *argv[1 + len(dumps) :]]
 
 
+OPTIONS = {"drift": Drift, "found_patterns": Found}
 COMMANDS = {
     "report": Command(report.Report, report.run, "one HTML page and its numbers on one or several dumps"),
+    "survey": Command(survey.Survey, survey.run, "dumps of any size, chunk by chunk, in several processes"),
+    "merge": Command(sums_file.Merge, sums_file.run, "the numbers of several surveys' sums together"),
     "matrix": Command(Matrix, run_matrix, "every dump under every scorer that has scored it"),
-} | {name: Command(Measure, functools.partial(run, name=name), HELP[name]) for name in ANALYSES}
+    "thresholds": Command(learning.Thresholds, learning.run, "limits of drift from CE dumps of several seeds"),
+    "verification": Command(
+        verification.VerificationConfig,
+        verification.run,
+        "what changed captions are worth to scorers, from verify's files",
+    ),
+    "habits": Command(naming.HabitsConfig, naming.run_habits, "what the captioner fell into that its scorer pays for"),
+    "show-patterns": Command(show_patterns.Show, show_patterns.run, "every caption with the patterns that it fits"),
+    "confusion": Command(naming.ConfusionConfig, naming.run_confusion, "planted flaws and the habits that were named"),
+} | {name: Command(OPTIONS.get(name, Measure), functools.partial(run, name=name), HELP[name]) for name in ANALYSES}
 
 if __name__ == "__main__":
     main(

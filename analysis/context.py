@@ -4,6 +4,7 @@ import functools
 import zlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ class Context:
     """Bootstrap draws behind each interval."""
     cache: Path = field(default_factory=cache_dir)
     """Where the language model is kept."""
+    corpus_name: str = ""
+    """What names the corpus's captions for good, so that a model kept of them is found unread; empty: nothing does."""
+    lm: Path | None = None
+    """A language model's file, to be used instead of an estimate from the corpus."""
+    lm_order: int = 3
+    """The order that it must have."""
     memory: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def generator(self, name: str) -> np.random.Generator:
@@ -44,10 +51,18 @@ class Context:
         return self.memory[key]
 
 
-def load_context(source: str = "embedded", corpus: str = "coco", seed: int = 1, draws: int = 1000) -> Context:
+def load_context(
+    source: str = "embedded",
+    corpus: str = "coco",
+    seed: int = 1,
+    draws: int = 1000,
+    lm: Path | None = None,
+    lm_order: int = 3,
+) -> Context:
     """The context of a data source (`data.splits.load_data`).
 
-    `corpus` is "coco", all 414,113 captions of COCO train2014, or "data", the train split of the source.
+    `corpus` is "coco", all 414,113 captions of COCO train2014, or "data", the train split of the source; `lm` the file
+    of a language model of order `lm_order` that takes the place of one estimated from it.
     """
     if corpus not in ("coco", "data"):
         raise UserError(f"the language model's corpus is coco or data, not '{corpus}'")
@@ -62,6 +77,9 @@ def load_context(source: str = "embedded", corpus: str = "coco", seed: int = 1, 
         seed,
         draws,
         cache_dir(),
+        f"train2014 of pycocoevalcap {version('pycocoevalcap')}" if corpus == "coco" else "",
+        lm,
+        lm_order,
     )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from analysis.photos import Photo
 from analysis.results import Row
 from analysis.scores import SOURCE, UNIT, scores_by_image
+from analysis.tables import Cell, Line, Table
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import Image
 
@@ -63,6 +64,21 @@ def pick_examples(dumps: Sequence[CaptionDump], common: Sequence[int], scorer: s
     ids = sorted(common)
     chosen = dict.fromkeys((ids[0], ids[len(ids) // 2], ids[-1]))
     return [Pick(key, "") for key in chosen], f"picked by rule: first, middle and last image id of {len(ids):,}"
+
+
+def example_table(examples: Sequence["Example"], models: Sequence[str]) -> Table:
+    """Table 3: an image a line, with what people and each dump wrote."""
+    lines = tuple(
+        Line(
+            f"image {example.image.image_id}",
+            (
+                Cell(example.human or "–"),
+                *(Cell(next((s.caption for s in example.captions if s.model == model), "–")) for model in models),
+            ),
+        )
+        for example in examples
+    )
+    return Table("table-3", "Captions of the same photographs", ("a person", *models), lines, wordy=True)
 
 
 def example_rows(dumps: Sequence[CaptionDump], picks: Sequence[Pick], scorer: str) -> list[Row]:

@@ -1,124 +1,116 @@
-"""The first screen of a report: the question, an answer computed from the result rows, and its picture."""
+"""The first screen of a report: what the scorer mistakes for a match, in a sentence.
 
+The sentence comes from the rows of `analysis.habits`.  A habit is named if the captions changed that way and the scorer
+pays for it; "suspected" are changes that the scorer was not asked about.  Where there is neither, the page asks its
+question (and `analysis.answers` has what rose and what it cost).
+"""
+
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from markupsafe import Markup
-
-from analysis.charts import Dot, dot_chart
+from analysis.habits import HABITS as PAID
+from analysis.habits import SIDE_EFFECTS
 from analysis.results import Row
-from analysis.wording import interval, listing, number
+from analysis.wording import listing
 
-
-class Panel(NamedTuple):
-    """One chart and its heading."""
-
-    title: str
-    chart: Markup
-
-
-COSTS = {
-    "perplexity": "perplexity from {} to {}",
-    "length": "captions from {} to {} words",
-    "nouns": "nouns from {} to {} a caption",
-    "CIDEr": "CIDEr from {} to {}",
+HABITS = {
+    "noun_piling": "piled-up nouns",
+    "prefix": "a stock opening",
+    "length": "length",
+    "order_blind": "words in any order",
+    "connective": "a pet connective",
 }
-PANELS = {
-    "CIDEr": "CIDEr against human captions",
-    "perplexity": "Perplexity of the captions",
-    "length": "Words a caption",
-    "nouns": "Nouns a caption",
-    "distinct_nouns": "Distinct nouns a caption",
-}
+EXACT = {"prefix": "the opening “{}”", "connective": "the word “{}”"}
+"""How a habit is called whose drift row quotes the words."""
 
 
-def question(scorers: Sequence[str]) -> str:
-    """What the report asks."""
+class Verdict(NamedTuple):
+    """What the captions of a dump say of the scorer that they were trained to please."""
+
+    model: str
+    scorer: str
+    named: tuple[str, ...]
+    """Habits that the scorer pays for, as the headline calls them."""
+    suspected: tuple[str, ...]
+    """Changes that the scorer was not asked about."""
+    effects: tuple[str, ...]
+    """What came with it."""
+
+
+def verdicts(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, Sequence[str]]) -> list[Verdict]:
+    """One for each trained dump with habit rows."""
+    found = []
+    for model in models:
+        own = {row.name: row for row in rows if row.model == model}
+        judged = {name: row for name in PAID if (row := own.get(f"habit:{name}"))}
+        if judged and rewards.get(model):
+            called = {name: _called(name, own) for name in judged}
+            named = tuple(called[name] for name, row in judged.items() if row.value)
+            suspected = tuple(called[name] for name, row in judged.items() if row.note.startswith("suspected"))
+            effects = tuple(
+                effect.words for name, effect in SIDE_EFFECTS.items() if (row := own.get(f"habit:{name}")) and row.value
+            )
+            found.append(Verdict(model, listing(list(rewards[model])), named, suspected, effects))
+    return found
+
+
+def _called(name: str, rows: Mapping[str, Row]) -> str:
+    """The habit in words, with the words themselves where the drift row quotes them."""
+    row = rows.get(f"drift:{name}")
+    quoted = re.search(r'"([^"]+)"', row.note) if row and name in EXACT else None
+    return EXACT[name].format(quoted[1]) if quoted else HABITS.get(name, name.replace("_", " "))
+
+
+def by_scorer(judged: Sequence[Verdict]) -> list[Verdict]:
+    """One verdict a scorer: what holds for more than half of the captioners that were trained to please it."""
+    found = []
+    for scorer in dict.fromkeys(one.scorer for one in judged):
+        own = [one for one in judged if one.scorer == scorer]
+        parts = (_most([getattr(one, part) for one in own]) for part in ("named", "suspected", "effects"))
+        found.append(Verdict(listing([one.model for one in own]), scorer, *parts))
+    return found
+
+
+def _most(parts: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    counts = Counter(text for part in parts for text in part)
+    return tuple(text for text, count in counts.items() if count > len(parts) / 2)
+
+
+def headline(judged: Sequence[Verdict], scorers: Sequence[str]) -> str:
+    """What the page says first, from a verdict a scorer; a question where nothing was judged."""
+    if len(judged) == 1:
+        return sentence(judged[0])
+    for verb, part in (("mistake", "named"), ("may mistake", "suspected")):
+        counts = Counter(text for one in judged for text in getattr(one, part))
+        most = max(counts.values(), default=0)
+        if most > 1:
+            shared = listing([text for text, count in counts.items() if count == most])
+            return f"{most} of {len(judged)} scorers {verb} {shared} for a match"
+        owners = [one for one in judged if getattr(one, part)]
+        if owners:
+            what = f"What {listing([one.scorer for one in owners])} {verb} for a match"
+            return what if len(owners) > 1 else sentence(owners[0])
     return f"What does {listing(scorers)} take for a good caption?" if scorers else "How do these captions differ?"
 
 
-def answers(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, Sequence[str]], main: str) -> list[str]:
-    """One sentence for each dump after the first; for a single dump one sentence on it.
-
-    `rewards` names the scorers that each dump was trained to please; where there are none, `main` is the judge.
-    """
-    values = {(row.name, row.model): row for row in rows if row.value is not None}
-    if len(models) == 1:
-        return [_single(values, models[0], next(iter(rewards[models[0]]), main))]
-    return [_change(values, models, model, rewards[model], main) for model in models[1:]]
+def sentence(one: Verdict) -> str:
+    """A verdict in a sentence."""
+    if one.named:
+        return f"{one.scorer} mistakes {listing(one.named)} for a match"
+    if one.suspected:
+        return f"{one.scorer} may mistake {listing(one.suspected)} for a match"
+    return f"No bad habit of {one.scorer} shows in these captions"
 
 
-def _single(values: Mapping[tuple[str, str], Row], model: str, scorer: str) -> str:
-    score = values.get((f"score:{scorer}", model))
-    parts = [f"{scorer} scores them {_value(score)} on average{_span(score)}"] if score else []
-    single = {
-        "perplexity": "their perplexity is {}",
-        "length": "they have {} words",
-        "nouns": "they name {} nouns",
-        "CIDEr": "their CIDEr is {}",
-    }
-    parts += [text.format(_value(row)) for name, text in single.items() if (row := values.get((name, model)))]
-    return f"The captions of {model}: {listing(parts)}." if parts else f"The captions of {model} could not be measured."
-
-
-def _change(
-    values: Mapping[tuple[str, str], Row], models: Sequence[str], model: str, rewards: Sequence[str], main: str
-) -> str:
-    first, scorer = models[0], next(iter(rewards), main)
-    start, score = (values.get((f"score:{scorer}", of)) for of in (first, model))
-    gain = values.get((f"score_difference:{scorer}", model))
-    costs = listing(
-        [
-            text.format(_value(before), _value(after))
-            for name, text in COSTS.items()
-            if (before := values.get((name, first))) and (after := values.get((name, model)))
-        ]
-    )
-    costs = costs.replace(" from", " went from", 1)
-    if not (score and start and gain):
-        return f"From {first} to {model}, {costs}." if costs else f"{first} and {model} share no measure."
-    opening = f"From {first} to {model}, the mean score by {scorer}"
-    if rewards:
-        label = f" ({model})" if len(models) > 2 and [model] != list(rewards) else ""
-        owner = "its" if len(rewards) == 1 else f"{scorer}'s"
-        opening = f"After SCST with {listing(rewards)}{label}, {owner} mean score"
-    return f"{opening} {_moved(gain, start, score)}" + (f", while {costs}." if costs else ".")
-
-
-def _moved(gain: Row, start: Row, score: Row) -> str:
-    """ "rose from 0.387 to 0.402 (95% interval of the paired difference 0.012 to 0.018, n = 170)"."""
-    ends = f"from {_value(start)} to {_value(score)}"
-    if gain.ci_low is None or gain.ci_high is None:
-        return f"went {ends} (n = {gain.n:,})"
-    verb = "rose" if gain.ci_low > 0 else "fell" if gain.ci_high < 0 else "did not change beyond chance,"
-    span = interval(gain.ci_low, gain.ci_high)
-    return f"{verb} {ends} (95% interval of the paired difference {span}, n = {gain.n:,})"
-
-
-def _value(row: Row | None) -> str:
-    return number(row.value) if row and row.value is not None else "–"
-
-
-def _span(row: Row) -> str:
-    return (
-        f" (95% interval {interval(row.ci_low, row.ci_high)}, n = {row.n:,})"
-        if row.ci_low is not None and row.ci_high is not None
-        else ""
-    )
-
-
-def panels(rows: Sequence[Row], models: Sequence[str], scorers: Sequence[str]) -> list[Panel]:
-    """A dot chart for the score of each of `scorers` and for what it cost; measures without values are left out."""
-    titles = {f"score:{scorer}": f"Mean score by {scorer}" for scorer in scorers} | PANELS
-    found = {(row.name, row.model): row for row in rows if row.value is not None}
-    made = []
-    for place, (name, title) in enumerate(titles.items()):
-        dots = [
-            Dot(model, series, row.value, row.ci_low, row.ci_high)
-            for series, model in enumerate(models)
-            if (row := found.get((name, model))) and row.value is not None
-        ]
-        if dots:
-            told = "; ".join(f"{dot.label} {number(dot.value)}" for dot in dots)
-            made.append(Panel(title, dot_chart(f"panel{place}", title, told, dots)))
-    return made
+def proviso(one: Verdict) -> str:
+    """What the sentence of a verdict leaves out."""
+    parts = []
+    if one.suspected and not one.named:
+        parts.append("The captions changed that way; whether the scorer pays for it was not tried (probe.py verify).")
+    elif one.suspected:
+        parts.append(f"Also changed, and not tried on the scorer: {listing(one.suspected)}.")
+    if one.effects:
+        parts.append(f"With it came {listing(one.effects)}.")
+    return " ".join(parts)

@@ -7,6 +7,7 @@ server until it is pressed.
 """
 
 import base64
+import contextlib
 import io
 import urllib.request
 from collections.abc import Sequence
@@ -23,6 +24,10 @@ from probing_vlp.records import Image
 
 Policy = Literal["auto", "url", "click", "none"]
 SIDE = 320
+SMALL = 160
+"""Longest side of the many photographs that a search shows."""
+BUDGET = 6_000_000
+"""Bytes of the page that all of those may take."""
 TIMEOUT = 3.0
 MOST_BYTES = 8 << 20
 
@@ -54,7 +59,21 @@ def find_photos(images: Sequence[Image], policy: Policy, folder: Path | None) ->
     return _fetched(images) if policy == "auto" else [Photo(url=image.coco_url) for image in images]
 
 
-def _from_folder(folder: Path, image: Image) -> Photo:
+def small_photos(images: Sequence[Image], policy: Policy, folder: Path | None) -> list[Photo]:
+    """One Photo an image, in order, small: from `folder` as many as fit into BUDGET; a file that is not there or cannot
+    be read is left out.  The others have their address on COCO's server, unless the policy is none."""
+    photos, left = [], BUDGET
+    for image in images:
+        photo = Photo(url="" if policy == "none" else image.coco_url)
+        if policy != "none" and folder is not None and image.file_name and left > 0:
+            with contextlib.suppress(UserError):
+                photo = _from_folder(folder, image, SMALL)
+            left -= len(photo.source)
+        photos.append(photo)
+    return photos
+
+
+def _from_folder(folder: Path, image: Image, side: int = SIDE) -> Photo:
     if not image.file_name:
         raise UserError(f"image {image.image_id} has no file name in the dump nor in --data; leave --images out")
     places = (folder / image.folder, folder, folder / image.coco_url.split("/")[-2] if image.coco_url else folder)
@@ -62,7 +81,7 @@ def _from_folder(folder: Path, image: Image) -> Photo:
     if path is None:
         raise UserError(f"{folder / image.file_name}: no such image; --images takes the folder that holds it")
     try:
-        return thumbnail(path.read_bytes(), image.coco_url)
+        return thumbnail(path.read_bytes(), image.coco_url, side)
     except (OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{path}: not a readable picture ({error}); copy it again") from None
 
@@ -82,11 +101,12 @@ def _fetched(images: Sequence[Image]) -> list[Photo]:
     return photos
 
 
-def thumbnail(data: bytes, url: str = "") -> Photo:
-    """A JPEG of at most SIDE x SIDE pixels as a data URI.  OSError, ValueError or SyntaxError for a bad picture."""
+def thumbnail(data: bytes, url: str = "", side: int = SIDE) -> Photo:
+    """A JPEG of at most side x side pixels as a data URI.  OSError, ValueError or SyntaxError for a bad picture."""
     with Picture.open(io.BytesIO(data)) as opened:
+        opened.draft("RGB", (2 * side, 2 * side))  # a JPEG is read no larger than needed
         picture = ImageOps.exif_transpose(opened).convert("RGB")
-    picture.thumbnail((SIDE, SIDE))
+    picture.thumbnail((side, side))
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=82, optimize=True)
+    picture.save(file, "JPEG", quality=82 if side > SMALL else 68, optimize=True)
     return Photo(f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}", url, *picture.size)

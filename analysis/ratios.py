@@ -1,7 +1,8 @@
 """What a streaming analysis is made of: columns of numbers, one a caption, and ratios of their sums.
 
-A mean over captions is a ratio over the column CAPTIONS; a share of words one over the column of words.  Whoever keeps
-sums of columns (and of their products, for intervals) can merge shards of a dump exactly; a stored ratio could not be.
+A mean over captions is a ratio over the column CAPTIONS; a share of words one over the column of words; a perplexity a
+power of a ratio.  Whoever keeps sums of columns (and of their products, for intervals) can merge shards of a dump
+exactly (`sums`); a stored ratio could not be.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 
 from analysis.context import Context
 from analysis.results import Row, row
-from probing_vlp.stats import bootstrap_ratio
+from probing_vlp.stats import Estimate, bootstrap_ratio, bootstrap_ratio_change
 
 CAPTIONS = "captions"
 """The column of ones that every caption has."""
@@ -25,25 +26,97 @@ class Ratio(NamedTuple):
     unit: str
     source: str
     note: str = ""
+    base: float | None = None
+    """The value is base ** (sum / sum) where a base is given."""
+
+    def scaled(self, estimate: Estimate) -> Estimate:
+        """The estimate of the plain ratio as the estimate of the value."""
+        if self.base is None:
+            return estimate
+        value, low, high = powers(np.array(estimate[:3]), self.base).tolist()
+        return Estimate(value, low, high, estimate.n)
 
 
 def ratio_rows(
-    ratios: Mapping[str, Ratio], columns: Mapping[str, np.ndarray], model: str, context: Context
+    ratios: Mapping[str, Ratio],
+    columns: Mapping[str, np.ndarray],
+    model: str,
+    context: Context,
+    notes: Mapping[str, str] | None = None,
+    units: np.ndarray | None = None,
 ) -> list[Row]:
-    """A row for each ratio, with a bootstrap interval over captions.  Columns are (n,), CAPTIONS need not be given."""
-    count = len(next(iter(columns.values())))
-    full = {CAPTIONS: np.ones(count), **columns}
-    return [
-        row(
-            name,
-            model,
-            bootstrap_ratio(full[ratio.top], full[ratio.bottom], context.generator(name), context.draws),
-            ratio.unit,
-            ratio.source,
-            ratio.note,
+    """A row for each ratio, with a bootstrap interval over captions.  Columns are (n,), CAPTIONS need not be given.
+
+    `notes` by name take the place of the ratios' own.  With `units` (n,), such as image ids, the interval resamples
+    units with all their captions; n remains the number of captions.
+    """
+    full = with_captions(columns)
+    rows = []
+    for name, ratio in ratios.items():
+        top, bottom = full[ratio.top], full[ratio.bottom]
+        sums = (top, bottom) if units is None else unit_sums(top, bottom, units)[1:]
+        estimate = ratio.scaled(bootstrap_ratio(*sums, context.generator(name), context.draws))
+        if units is not None:
+            estimate = estimate._replace(n=int((~np.isnan(top + bottom)).sum()))
+        rows.append(row(name, model, estimate, ratio.unit, ratio.source, (notes or {}).get(name, ratio.note)))
+    return rows
+
+
+class Side(NamedTuple):
+    """One side of a comparison: columns (n,) and the image of each caption (n,)."""
+
+    columns: Mapping[str, np.ndarray]
+    images: np.ndarray
+
+
+def change_rows(
+    ratios: Mapping[str, Ratio], after: Side, before: Side, prefix: str, model: str, note: str, context: Context
+) -> list[Row]:
+    """ "PREFIX:NAME" for each ratio: its value after less its value before, over the images that both sides have.
+
+    The interval resamples images with all the captions that either side has of them; n is the number of images.
+    """
+    first, second = with_captions(after.columns), with_captions(before.columns)
+    rows = []
+    for name, ratio in ratios.items():
+        units, *now = unit_sums(first[ratio.top], first[ratio.bottom], after.images)
+        others, *then = unit_sums(second[ratio.top], second[ratio.bottom], before.images)
+        _, here, there = np.intersect1d(units, others, assume_unique=True, return_indices=True)
+        estimate = bootstrap_ratio_change(
+            (now[0][here], now[1][here]),
+            (then[0][there], then[1][there]),
+            context.generator(f"{prefix}:{name}"),
+            context.draws,
+            base=ratio.base,
         )
-        for name, ratio in ratios.items()
-    ]
+        rows.append(row(f"{prefix}:{name}", model, estimate, ratio.unit, ratio.source, note))
+    return rows
+
+
+def unit_sums(top: np.ndarray, bottom: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The different units (u,) of captions without NaN, and the sums (u,) of both columns (n,) over each."""
+    keep = ~np.isnan(top + bottom)
+    names, place = np.unique(units[keep], return_inverse=True)
+    size = len(names)
+    return names, np.bincount(place, top[keep], size), np.bincount(place, bottom[keep], size)
+
+
+def totals(ratios: Mapping[str, Ratio], columns: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+    """(sum of top, sum of bottom) of each ratio."""
+    full = with_captions(columns)
+    return {name: (float(full[ratio.top].sum()), float(full[ratio.bottom].sum())) for name, ratio in ratios.items()}
+
+
+def with_captions(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns and CAPTIONS."""
+    return {CAPTIONS: np.ones(len(next(iter(columns.values()), ()))), **columns}
+
+
+def powers(exponents: np.ndarray, base: float) -> np.ndarray:
+    """base ** exponents, infinite where that is too large."""
+    with np.errstate(over="ignore"):
+        found: np.ndarray = base**exponents
+    return found
 
 
 def column(values: Sequence[float]) -> np.ndarray:

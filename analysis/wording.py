@@ -23,7 +23,7 @@ def _places(value: float) -> int:
 
 def _fixed(value: float, places: int, signed: bool) -> str:
     sign = MINUS if value < 0 else "+" if signed and value > 0 else ""
-    return f"{sign}{abs(value):,.{places}f}"
+    return f"{sign}{abs(value):,.{places}f}" if value else "0"
 
 
 def listing(parts: Sequence[str]) -> str:

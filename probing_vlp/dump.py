@@ -7,7 +7,8 @@ JSONL in UTF-8, gzip when the name ends in .gz.  Line 1 is a header, then one re
      "scores": {"mini-clip": 0.31}}
 
 `count` is the number of records that follow: a file cut anywhere, even at the end of a line, is refused with its
-line number.  COCO results JSON (`[{"image_id": 42, "caption": "a dog"}, ...]`) is read and written too.
+line number.  COCO results JSON (`[{"image_id": 42, "caption": "a dog"}, ...]`) is read and written too.  Either is read
+whole by `read_dump`, or record by record by `stream_dump`, whatever its size.
 No torch here: a dump made by any tool can be read on a machine that has none.
 """
 
@@ -16,13 +17,15 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write
+from probing_vlp.json_list import json_entries
 from probing_vlp.records import CaptionRecord
 
 FORMAT, VERSION = "caption-dump", 1
@@ -36,6 +39,21 @@ class CaptionDump:
     records: tuple[CaptionRecord, ...]
     header: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
+
+
+@dataclass(frozen=True)
+class DumpStream:
+    """A dump that is read on: `records` can be gone through once, a few at a time in memory."""
+
+    name: str
+    records: Iterator[CaptionRecord]
+    header: Mapping[str, Any]
+    path: Path
+
+    @property
+    def count(self) -> int | None:
+        """How many records the header promises; None for COCO results, which do not say."""
+        return self.header.get("count")
 
 
 def write_dump(path: Path, header: Mapping[str, Any], records: Sequence[CaptionRecord]) -> None:
@@ -73,26 +91,36 @@ def write_coco_results(path: Path, records: Iterable[CaptionRecord]) -> None:
 
 def read_dump(path: Path, name: str | None = None) -> CaptionDump:
     """Read a dump or a COCO results file.  Raises UserError naming the line for a cut or foreign file."""
-    text = _read_text(path)
+    stream = stream_dump(path, name)
+    return CaptionDump(stream.name, tuple(stream.records), stream.header, path)
+
+
+def stream_dump(path: Path, name: str | None = None) -> DumpStream:
+    """Open a dump or a COCO results file of any size: the header now, each record when it is asked for.
+
+    Raises UserError as `read_dump` does; what is wrong further down is raised when the records come there.
+    """
     label = name or path.name.split(".")[0]
-    if text.lstrip().startswith("["):
-        return CaptionDump(label, _coco_records(path, text), {}, path)
-    lines = text.split("\n")
-    header = _parse(path, 1, lines[0])
+    if _is_list(path):
+        return DumpStream(label, (_coco_record(path, i, row) for i, row in enumerate(_entries(path))), {}, path)
+    lines = _lines(path)
+    header = _parse(path, 1, next(lines, ""))
     if header.get("format") != FORMAT:
         raise UserError(f'{path}, line 1: not a caption dump (no "format": "{FORMAT}") nor a COCO results list')
     if header.get("version") != VERSION:
         raise UserError(f"{path}, line 1: dump version {header.get('version')}; this project reads {VERSION}")
-    body = lines[1:]
-    if body and body[-1] == "":
-        body.pop()
-    records = tuple(parse_record(path, i, line) for i, line in enumerate(body, 2))
-    if len(records) != header.get("count"):
+    return DumpStream(name or header.get("name") or label, _records(path, header, lines), header, path)
+
+
+def _records(path: Path, header: Mapping[str, Any], lines: Iterator[str]) -> Iterator[CaptionRecord]:
+    number = 1
+    for number, line in enumerate(lines, 2):
+        yield parse_record(path, number, line)
+    if number - 1 != header.get("count"):
         raise UserError(
-            f"{path}, line {len(records) + 1}: the file ends after {len(records)} of "
+            f"{path}, line {number}: the file ends after {number - 1} of "
             f"{header.get('count')} captions; make the dump again with --resume"
         )
-    return CaptionDump(name or header.get("name") or label, records, header, path)
 
 
 def parse_record(path: Path, number: int, line: str) -> CaptionRecord:
@@ -121,18 +149,43 @@ def finite_or_none(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _read_text(path: Path) -> str:
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """The text of a file, packed or not; what cannot be read is a UserError, at once or where the reading gets to."""
     try:
-        raw = path.read_bytes()
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-        return raw.decode("utf-8")
+        with open(path, "rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        # newline="\n": a carriage return or U+2028 inside a line does not end it
+        with (
+            gzip.open(path, "rt", encoding="utf-8", newline="\n")
+            if packed
+            else open(path, encoding="utf-8", newline="\n")
+        ) as file:
+            yield file
     except FileNotFoundError:
         raise UserError(f"{path}: no such dump; make one with: python probe.py dump --run RUN") from None
     except IsADirectoryError:
         raise UserError(f"{path}: is a folder; name the dump file in it (dumps{os.sep}*.jsonl)") from None
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cut or not a text file ({error}); make the dump again") from None
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with _opened(path) as file:
+        for line in file:
+            yield line.removesuffix("\n")
+
+
+def _is_list(path: Path) -> bool:
+    """Whether the file begins as a JSON list does; reads no further than that."""
+    with _opened(path) as file:
+        starts = (block.lstrip() for block in iter(lambda: file.read(1 << 12), ""))
+        return next(filter(None, starts), "").startswith("[")
+
+
+def _entries(path: Path) -> Iterator[Any]:
+    with _opened(path) as file:
+        yield from json_entries(file, str(path))
 
 
 def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -156,14 +209,7 @@ def _is_number(value: Any) -> bool:
     return value is None or type(value) in (int, float)
 
 
-def _coco_records(path: Path, text: str) -> tuple[CaptionRecord, ...]:
-    try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path}, line {error.lineno}: not JSON ({error.msg}); a COCO results file is one list"
-        ) from None
-    for i, row in enumerate(rows):
-        if not _is_captioned(row):
-            raise UserError(f"{path}, entry {i}: a COCO result needs an integer image_id and a text caption")
-    return tuple(CaptionRecord(row["image_id"], row["caption"]) for row in rows)
+def _coco_record(path: Path, i: int, row: Any) -> CaptionRecord:
+    if not _is_captioned(row):
+        raise UserError(f"{path}, entry {i}: a COCO result needs an integer image_id and a text caption")
+    return CaptionRecord(row["image_id"], row["caption"])

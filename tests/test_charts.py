@@ -1,11 +1,37 @@
-import numpy as np
+import io
+import xml.etree.ElementTree as ElementTree
 
-from analysis.charts import Dot, dot_chart, line_chart
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from analysis.charts import Dot, bar_chart, dot_chart, line_chart, points_chart
+from analysis.drawing import PAPER, PLACEHOLDERS, Drawing
+
+ODD = r"$\frac{1}{$ <script> -- & " + "x" * 50
+DOTS = [Dot(ODD, 0, 0.2, 0.1, 0.3), Dot("b", 9, 0.4, None, None), Dot("c", 2, 0.0, 0.0, 0.0)]
+EVERY = [
+    dot_chart("dots", ODD, ODD, DOTS),
+    bar_chart("bars", ODD, ODD, DOTS),
+    points_chart("points", ODD, ODD, (3, 4, 7), DOTS),
+    line_chart("line", ODD, ODD, np.arange(5), np.arange(5.0), 1, 3),
+]
 
 
 def test_charts_take_any_label_and_draw_long_logs_small() -> None:
-    odd = r"$\frac{1}{$ <script> -- & " + "x" * 50
-    chart = dot_chart("k", odd, odd, [Dot(odd, 0, 1.0, None, None), Dot("b", 9, 1.0, 1.0, 1.0)])
+    chart = EVERY[0].inline()
     assert "<script>" not in chart and "&lt;script&gt;" in chart and "…" in chart
     steps = np.arange(100_000)
-    assert len(line_chart("k", "t", "d", steps, np.sin(steps / 9.0), 1)) < 20_000
+    assert len(line_chart("k", "t", "d", steps, np.sin(steps / 9.0), 1).inline()) < 20_000
+
+
+@pytest.mark.parametrize("drawing", EVERY, ids=lambda drawing: drawing.key)
+def test_a_figure_is_drawn_for_the_page_and_for_paper(drawing: Drawing) -> None:
+    inline, svg = drawing.inline(), drawing.svg().decode()
+    assert 'role="img"' in inline and "var(--" in inline and f'id="{drawing.key}-title"' in inline
+    assert "var(--" not in svg and PAPER.series[1] in svg + PAPER.series[1]
+    assert not any(colour in text for colour in PLACEHOLDERS.series for text in (inline, svg))
+    ElementTree.fromstring(svg)  # well-formed
+    picture = Picture.open(io.BytesIO(drawing.png()))
+    assert picture.width == 1020  # 340 units / 72 an inch x 216 pixels
+    assert drawing.svg() == drawing.svg() and drawing.png() == drawing.png()

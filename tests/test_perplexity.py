@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analysis.context import Context
-from analysis.perplexity import language_model_of, measure, token_sums
+from analysis.language_model import language_model_of
+from analysis.perplexity import measure, token_sums
 from analysis.results import Row
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError

@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import re
 import subprocess
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_world import BEFORE, CE, IDS, dump_to, make_world, name_of, options
+from report_world import AFTER, ALL, BEFORE, CE, EVIL, IDS, dump_to, make_world, name_of, options
 
 from analysis.examples import pick_examples
-from analysis.report import common_images, read_dumps, run
-from analysis.results import read_rows
-from analysis.tables import build_tables
+from analysis.exhibits import build_exhibits
+from analysis.inputs import common_images, read_dumps
+from analysis.report import run
+from analysis.results import Row, read_rows, write_rows
 from analysis.wording import interval, number
 from probing_vlp.dump import read_dump, write_coco_results, write_dump
 from probing_vlp.errors import UserError
@@ -122,7 +124,8 @@ def test_every_number_of_a_table_stands_in_the_results(full: Path) -> None:
         for text in (f"{abs(value) * scale:,.{places}f}",)
     } | {row["n"] for row in rows}
     steps = {note for row in rows for note in re.findall(r"step (\d+)", row["note"])}
-    page = Page((full / "index.html").read_text().split('id="provenance"')[0])
+    text = (full / "index.html").read_text().split('id="provenance"')[0]
+    page = Page(re.sub(r'<details class="paper">.*?</details>', "", text, flags=re.DOTALL))
     numbers = {text for cell in page.cells for text in re.findall(r"\d[\d,.]*\d|\d", cell) if "unavailable" not in cell}
     assert len(numbers) > 40
     assert numbers <= known | steps
@@ -130,15 +133,22 @@ def test_every_number_of_a_table_stands_in_the_results(full: Path) -> None:
 
 def test_tables_are_the_same_from_either_file(full: Path) -> None:
     models = ["CE", "to <b>mini</b>"]
-    tables = [build_tables(read_rows(full / name), models) for name in ("results.csv", "results.json")]
+    made = [build_exhibits(read_rows(full / name), models, {}, {}) for name in ("results.csv", "results.json")]
+    tables = [[table for exhibit in exhibits for table in exhibit.every] for exhibits in made]
     assert tables[0] == tables[1]
-    assert [table.key for table in tables[0]] == ["scores", "metrics", "statistics", "unigrams"]
+    keys = [table.key for table in tables[0]]
+    assert keys[:3] == ["table-2", "table-4", "unigrams"] and "drift-within" in keys and "table-5" in keys
+    table = tables[0][0]
+    assert table.groups == (("Matching score by", 1), ("Caption metrics", 6))
+    assert [line.title for line in tables[0][1].lines] == [*models, "people’s captions"]
 
 
 def test_captions_and_headers_are_escaped(full: Path) -> None:
     page = (full / "index.html").read_text()
     assert "a dog &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; a dog" in page
     assert "<script>alert" not in page and "<b>mini</b>" not in page and "<i>odd</i>" not in page
+    data = page.split('id="browse-data">')[1].split("</script>")[0]
+    assert "<" not in data and json.loads(data)["images"][0]["captions"][1][0] == EVIL
 
 
 def test_page_is_self_contained(full: Path) -> None:
@@ -148,7 +158,7 @@ def test_page_is_self_contained(full: Path) -> None:
     assert {tag for tag, _ in outside} == {"a"}
     assert {address for _, address in outside if not address.startswith("http")} == {"results.csv", "results.json"}
     assert not re.search(r"url\((?!#)|@import", text)
-    assert page.tags["img"] == 3 and page.tags["svg"] > 8
+    assert page.tags["img"] == 4 and page.tags["svg"] > 8
     assert [key for key, times in page.ids.items() if times > 1] == []
 
 
@@ -163,8 +173,15 @@ def test_the_command_imports_no_torch(full: Path, command: subprocess.CompletedP
 def test_same_dumps_give_the_same_bytes(world: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         run(options(world, tmp_path / name))
-    for file in ("index.html", "results.csv", "results.json"):
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    first, second = (
+        {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file()
+        }
+        for name in ("a", "b")
+    )
+    assert first == second and len(first) > 20
 
 
 def test_examples_are_the_largest_median_and_smallest_gain(world: Path) -> None:
@@ -182,7 +199,7 @@ def test_coco_results_without_scores(world: Path, tmp_path: Path) -> None:
     run(options(world, tmp_path / "out", dumps=[tmp_path / "theirs.json"], photos="none"))
     page = (tmp_path / "out" / "index.html").read_text()
     assert "How do these captions differ?" in page and "No training curves: the dump names no run" in page
-    assert "mini scorer" not in page and "<script>" not in page
+    assert "mini scorer" not in page and "No scores and no metrics" in page and "Not measured" in page
 
 
 def test_dumps_of_one_name_are_told_apart(world: Path, tmp_path: Path) -> None:
@@ -198,6 +215,16 @@ def test_dumps_of_different_images_are_compared_over_the_shared_ones(world: Path
     assert "do not describe the same images (CE 5, part 3; 3 in all of them)" in page
 
 
+def test_odd_captions_are_shown_and_counted(world: Path, tmp_path: Path) -> None:
+    odd = ("", "。！", "一只狗在沙发上", "a dog " * 1700, "a giraffe")
+    paths = [world / "ce/dumps/test.jsonl", dump_to(tmp_path / "odd.jsonl", "odd", odd, AFTER)]
+    skip = [name for name in ALL if name not in ("nouns", "patterns", "unigrams")]
+    run(options(world, tmp_path / "out", dumps=paths, photos="none", skip=skip))
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "1 of odd’s 5 captions are empty" in page and "一只狗在沙发上" in page
+    assert "[U+4E00]" in (tmp_path / "out" / "tables" / "unigrams.tex").read_text()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -205,6 +232,11 @@ def test_dumps_of_different_images_are_compared_over_the_shared_ones(world: Path
         ({"dumps": [Path("nowhere.jsonl")]}, "nowhere.jsonl: no such dump"),
         ({"dumps": ["ce", "ce"]}, "given 2 times"),
         ({"dumps": ["ce", "other"]}, "no image in common"),
+        ({"dumps": ["ce", "val"]}, "compare dumps of one split"),
+        ({"dumps": ["twice"]}, "image 42 stands there 2 times"),
+        ({"dumps": ["blank"]}, "every caption is empty"),
+        ({"verification": ["nowhere.jsonl"]}, "nowhere.jsonl"),
+        ({"verification": ["rows.csv"]}, "holds no rows of a verification"),
         ({"dumps": ["ce", "none"]}, "holds no captions"),
         ({"images": Path("nowhere")}, "nowhere: no such folder of images"),
         ({"images": "holes"}, f"{name_of(42)}: no such image"),
@@ -222,6 +254,10 @@ def test_bad_input_is_one_line_and_writes_nothing(
         "ce": ce,
         "other": tmp_path / "other.jsonl",
         "none": tmp_path / "none.jsonl",
+        "val": tmp_path / "val.jsonl",
+        "twice": tmp_path / "twice.jsonl",
+        "blank": tmp_path / "blank.jsonl",
+        "rows.csv": tmp_path / "rows.csv",
         "holes": tmp_path / "holes",
         "broken": tmp_path / "broken",
         "file": tmp_path / "file",
@@ -229,11 +265,16 @@ def test_bad_input_is_one_line_and_writes_nothing(
     }
     write_dump(places["other"], {"name": "other"}, [CaptionRecord(7, "a dog")])
     write_dump(places["none"], {"name": "none"}, [])
+    write_dump(places["val"], {"name": "val", "split": "val"}, [CaptionRecord(42, "a dog")])
+    write_dump(places["twice"], {"name": "twice"}, [CaptionRecord(42, "a dog"), CaptionRecord(42, "a cat")])
+    write_dump(places["blank"], {"name": "blank"}, [CaptionRecord(42, " ")])
+    write_rows(tmp_path, [Row("length", "ce", 9.0, None, None, 1, "words", "x")], "rows")
     places["holes"].mkdir()
     places["broken"].mkdir()
     places["file"].write_text("x")
     for image_id in IDS:
         (places["broken"] / name_of(image_id)).write_bytes((world / "images" / name_of(image_id)).read_bytes()[:300])
+    places["nowhere.jsonl"] = tmp_path / "nowhere.jsonl"
     mended: dict[str, Any] = {"out": tmp_path / "out"} | {
         key: [places.get(item, item) for item in value] if isinstance(value, list) else places.get(value, value)
         for key, value in changes.items()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from chromium import Browser, find_chromium
-from report_world import make_world, options
+from report_world import ALL, make_world, options
 
 from analysis.report import run
 
@@ -18,7 +18,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(world: Path) -> str:
     """Address of a report whose photographs wait for a click."""
-    run(options(world, world / "browser", skip=["metrics", "perplexity", "nouns"]))
+    run(options(world, world / "browser", skip=[name for name in ALL if name != "unigrams"]))
     return (world / "browser" / "index.html").as_uri()
 
 
@@ -39,6 +39,27 @@ def test_nothing_runs_over_the_edge(page: str, tmp_path: Path, width: int) -> No
     with Browser(tmp_path, width) as browser:
         browser.open(page)
         assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.errors == []
+
+
+def test_the_search_finds_sorts_and_filters(page: str, tmp_path: Path) -> None:
+    def ask(**values: str) -> list[str]:
+        for key, value in values.items():
+            control = f"document.getElementById('{key}')"
+            browser.run(f"{control}.value = '{value}'; {control}.dispatchEvent(new Event('input'))")
+        found: list[str] = browser.run("[...document.querySelectorAll('#cards > li > .who')].map(e => e.textContent)")
+        assert browser.run("document.getElementById('found').textContent").startswith(f"{len(found)} of 5 photographs")
+        return [text.split()[1] for text in found]
+
+    with Browser(tmp_path) as browser:
+        browser.open(page)
+        assert ask() == ["42", "73", "74", "133", "136"]
+        assert ask(find="DOG near") == ["74"]  # in the second dump's caption
+        assert ask(whose="0") == [] and ask(find="dog") == ["42", "74"]
+        assert ask(find="<script>", whose="") == ["42"]
+        # gains: 42 +.20, 136 +.10, 73 +.05, 133 -.01; 74 was not scored and comes last either way
+        assert ask(find="", order="-1") == ["42", "136", "73", "133", "74"]
+        assert ask(order="+1") == ["133", "73", "136", "42", "74"]
         assert browser.errors == []
 
 

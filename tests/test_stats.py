@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from probing_vlp.stats import Estimate, bootstrap_mean, bootstrap_paired, bootstrap_ratio
+from probing_vlp import stats
+from probing_vlp.stats import Estimate, bootstrap_mean, bootstrap_paired, bootstrap_ratio, bootstrap_ratio_change
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -77,3 +78,31 @@ def test_intervals_hold_the_truth_as_often_as_they_say(level: float) -> None:
     held = np.mean([e.low <= truth <= e.high for e in estimates])
     # three standard deviations of a share of 200, and a few hundredths for 60 values not being infinitely many
     assert held == pytest.approx(level, abs=3 * math.sqrt(level * (1 - level) / 200) + 0.03)
+
+
+def test_change_of_ratios_by_hand() -> None:
+    # 4/4 against 6/3; resamples of the two units: (1/2 - 2/1), (4/4 - 6/3) twice, (3/2 - 4/2)
+    after, before = (np.array([1.0, 3]), np.array([2.0, 2])), (np.array([2.0, 4]), np.array([1.0, 2]))
+    assert bootstrap_ratio_change(after, before, generator()) == Estimate(-1, -1.5, -0.5, 2)
+    # of powers: 10 ** 1 - 10 ** 2
+    assert bootstrap_ratio_change(after, before, generator(), base=10.0).value == pytest.approx(-90)
+    # means: the paired bootstrap of differences
+    ones, draws = np.ones(40), generator(3)
+    x, y = draws.normal(size=40), draws.normal(size=40)
+    found = bootstrap_ratio_change((x, ones), (y, ones), generator(4))
+    assert found == pytest.approx(bootstrap_paired(x, y, generator(4)))
+
+
+def test_change_without_units_or_interval() -> None:
+    none, one, zero = np.array([]), np.array([3.0]), np.array([0.0])
+    assert math.isnan(bootstrap_ratio_change((none, none), (none, none), generator()).value)
+    assert math.isnan(bootstrap_ratio_change((one, one), (one, zero), generator()).value)
+    found = bootstrap_ratio_change((one, one), (one, 2 * one), generator())
+    assert (found.value, found.n) == (0.5, 1) and math.isnan(found.low)
+
+
+def test_draws_do_not_depend_on_how_many_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    top, bottom = generator(1).normal(size=30), generator(2).poisson(3, 30) + 1
+    found = bootstrap_ratio(top, bottom, generator(), 100)
+    monkeypatch.setattr(stats, "BLOCK", 1)
+    assert bootstrap_ratio(top, bottom, generator(), 100) == found

@@ -1,0 +1,98 @@
+"""What a report is made of, checked before anything is measured: dumps, their images, the folder to write to."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from probing_vlp.dump import CaptionDump, read_dump
+from probing_vlp.errors import UserError
+
+
+def read_dumps(paths: Sequence[Path]) -> list[CaptionDump]:
+    """Read dumps under distinct labels: those that share a name are told apart by their paths."""
+    if not paths:
+        raise UserError("no dump given; make one with: python probe.py dump --run RUN")
+    resolved = [path.resolve() for path in paths]
+    for path, times in Counter(resolved).items():
+        if times > 1:
+            raise UserError(f"{path}: given {times} times; give each dump once")
+    dumps = [read_dump(path) for path in paths]
+    for dump in dumps:
+        if not dump.records:
+            raise UserError(f"{dump.path}: holds no captions; make the dump again")
+    names = Counter(dump.name for dump in dumps)
+    return [
+        replace(dump, name=f"{dump.name} ({_apart(path, resolved)})") if names[dump.name] > 1 else dump
+        for dump, path in zip(dumps, resolved, strict=True)
+    ]
+
+
+def check_comparable(dumps: Sequence[CaptionDump]) -> None:
+    """UserError for dumps of different splits, an image with two captions, and a dump of nothing but empty captions."""
+    splits = {str(dump.header["split"]): dump for dump in dumps if dump.header.get("split")}
+    if len(splits) > 1:
+        (split, dump), (other, second) = list(splits.items())[:2]
+        raise UserError(f"{dump.path} is of split {split}, {second.path} of split {other}; compare dumps of one split")
+    for dump in dumps:
+        counts = Counter(record.image_id for record in dump.records)
+        image_id, times = counts.most_common(1)[0]
+        if times > 1:
+            raise UserError(
+                f"{dump.path}: image {image_id} stands there {times} times; a report compares one caption an image: "
+                "split the file"
+            )
+        if not any(record.caption.strip() for record in dump.records):
+            raise UserError(f"{dump.path}: every caption is empty; make the dump again")
+
+
+def common_images(dumps: Sequence[CaptionDump]) -> list[int]:
+    """Image ids that every dump has a caption for, ascending.  Raises UserError if there are none."""
+    sets = [{record.image_id for record in dump.records} for dump in dumps]
+    for dump, ids in zip(dumps[1:], sets[1:], strict=True):
+        if not ids & sets[0]:
+            raise UserError(f"{dump.path} and {dumps[0].path} have no image in common; compare dumps of one split")
+    common = sorted(set.intersection(*sets))
+    if not common:
+        raise UserError(f"the {len(dumps)} dumps have no image that all of them describe; compare dumps of one split")
+    return common
+
+
+def warnings(dumps: Sequence[CaptionDump], common: Sequence[int]) -> list[str]:
+    """What a reader must know before comparing columns."""
+    told = []
+    if not all(len(dump.records) == len(common) for dump in dumps):
+        counts = ", ".join(f"{dump.name} {len(dump.records):,}" for dump in dumps)
+        told.append(
+            f"The dumps do not describe the same images ({counts}; {len(common):,} in all of them). Means are over "
+            "each dump's own images, differences over the shared ones."
+        )
+    for dump in dumps:
+        empty = sum(not record.caption.strip() for record in dump.records)
+        if empty:
+            told.append(f"{empty:,} of {dump.name}’s {len(dump.records):,} captions are empty; they count as captions.")
+    return told
+
+
+def data_of(dumps: Sequence[CaptionDump]) -> str:
+    """The data source that the first dump with a header names, else the embedded one."""
+    return next((str(dump.header["data"]) for dump in dumps if "data" in dump.header), "embedded")
+
+
+def check_folder(out: Path) -> None:
+    """Raise UserError if `out` can be neither written to nor made."""
+    nearest = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise UserError(f"{nearest}: is a file, so the report cannot lie in or under it; give another --out")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"{nearest}: cannot be written to; give another --out")
+
+
+def _apart(path: Path, paths: Sequence[Path]) -> str:
+    """The shortest end of `path` that no other of `paths` has."""
+    for depth in range(1, len(path.parts) + 1):
+        end = path.parts[-depth:]
+        if sum(other.parts[-depth:] == end for other in paths) == 1:
+            break
+    return "/".join(end)

@@ -1,0 +1,83 @@
+"""What the first screen says, from rows made by hand."""
+
+from report_world import IDS
+
+from analysis.headline import Verdict, by_scorer, headline, proviso, sentence, verdicts
+from analysis.hero import marked, pick_hero, repeated
+from analysis.results import Row
+from probing_vlp.dump import CaptionDump
+from probing_vlp.records import CaptionRecord
+
+
+def habit(name: str, value: float | None, note: str = "", model: str = "S") -> Row:
+    return Row(name if ":" in name else f"habit:{name}", model, value, None, None, 5, "1 yes, 0 no", "test", note)
+
+
+def test_the_habits_that_the_scorer_pays_for_are_the_headline() -> None:
+    rows = [
+        habit("noun_piling", 1.0),
+        habit("prefix", 1.0),
+        habit("drift:prefix", 0.5, '"a image of" begins captions of S 50%, CE 0%'),
+        habit("length", 0.0),
+        habit("connective", None, "suspected: more of it"),
+        habit("repetition", 1.0),
+    ]
+    judged = verdicts(rows, ["CE", "S"], {"CE": [], "S": ["clip"]})
+    assert headline(judged, ["clip"]) == "clip mistakes piled-up nouns and the opening “a image of” for a match"
+    assert proviso(judged[0]) == "Also changed, and not tried on the scorer: a pet connective. With it came repetition."
+
+
+def test_what_was_not_tried_is_not_said_to_be_so() -> None:
+    rows = [habit("length", None, "suspected: longer")]
+    (one,) = verdicts(rows, ["S"], {"S": ["clip"]})
+    assert sentence(one) == "clip may mistake length for a match" and "was not tried" in proviso(one)
+    (none,) = verdicts([habit("length", 0.0)], ["S"], {"S": ["clip"]})
+    assert sentence(none) == "No bad habit of clip shows in these captions" and proviso(none) == ""
+    assert headline([], []) == "How do these captions differ?"
+    assert headline([], ["clip"]) == "What does clip take for a good caption?"
+    assert verdicts(rows, ["S"], {"S": []}) == []
+
+
+def test_several_captioners_and_several_scorers() -> None:
+    nouns, length, both = ("piled-up nouns",), ("length",), ("piled-up nouns", "length")
+    of = lambda scorer, named, suspected=(): Verdict("S", scorer, named, suspected, ())  # noqa: E731
+    # nouns in 2 of 3 captioners, length in 1
+    (merged,) = by_scorer([of("clip", nouns), of("clip", both), of("clip", ())])
+    assert headline([merged], ["clip"]) == "clip mistakes piled-up nouns for a match"
+    assert (
+        headline([of("a", nouns), of("b", both), of("c", ())], [])
+        == "2 of 3 scorers mistake piled-up nouns for a match"
+    )
+    assert headline([of("a", nouns), of("b", length)], []) == "What a and b mistake for a match"
+    assert headline([of("a", nouns), of("b", ())], []) == "a mistakes piled-up nouns for a match"
+    assert headline([of("a", (), length), of("b", (), both)], []) == "2 of 2 scorers may mistake length for a match"
+
+
+def test_words_said_again() -> None:
+    # dog dogs: once again; "a" and "near" are no words to repeat; street street: once again
+    assert repeated("a dog near dogs near a street and a street") == 2 and repeated("") == 0
+    assert [text for text, again in marked("a Dog, near a dog") if again] == ["Dog,", "dog"]
+
+
+def dump(name: str, captions: list[str], scores: list[float | None], **header: object) -> CaptionDump:
+    records = [
+        CaptionRecord(key, text, scores={"clip": score}) for key, text, score in zip(IDS, captions, scores, strict=True)
+    ]
+    return CaptionDump(name, tuple(records), header)
+
+
+def test_the_photograph_is_picked_by_rule() -> None:
+    ce = dump("CE", ["a dog on a bed"] * 5, [0.1] * 5)
+    twice, plain = "a dog and a dog", "a cat on a bed"
+    reward = {"reward": {"clip": 1.0}}
+    after = dump("S", [twice, twice, plain, twice, twice], [0.2, 0.5, 0.9, 0.3, 0.0], signature=reward)
+    # risen with a repeated word: 42 by .1, 73 by .4, 133 by .2; the median is 133
+    hero = pick_hero([ce, after], IDS, "clip")
+    assert hero is not None and hero.image_id == 133 and "3 photographs" in hero.rule
+    (shift,) = hero.shifts
+    assert (shift.scorer, shift.before, shift.after) == ("clip", 0.1, 0.3)
+    bare = dump("S", [plain] * 5, [0.2, 0.5, 0.9, None, 0.0], signature=reward)
+    other = pick_hero([ce, bare], IDS, "clip")
+    assert other is not None and other.image_id == 73  # .1, .4 and .8
+    assert pick_hero([ce], IDS, "clip") is None
+    assert pick_hero([ce, dump("S", [twice] * 5, [0.0] * 5, signature=reward)], IDS, "clip") is None
