@@ -30,6 +30,8 @@ MARKING = ("nouns", "drift", "patterns")
 """Analyses whose columns are looked through for marks, beside the patterns that were found in each dump."""
 COMMON = 0.9
 """A mark that at least this share of the captions of every dump have is none."""
+LONGEST = 500
+"""Characters of a caption that the page holds."""
 COUNTS = {"words": "longer", "nouns": "more nouns"}
 Marks = Mapping[str, Mapping[str, np.ndarray]]
 """(n,) of zeros and ones by mark, by dump."""
@@ -144,7 +146,8 @@ def _model(
         score, old = scores.get(record.image_id), before.get(record.image_id)
         change = score - old if score is not None and old is not None and dump is not first else None
         own = [place for place, name in enumerate(names) if name in marks and marks[name][i]]
-        found[record.image_id] = [record.caption, _short(score), _short(change), own]
+        caption = record.caption if len(record.caption) <= LONGEST else f"{record.caption[:LONGEST]}…"
+        found[record.image_id] = [caption, _short(score), _short(change), own]
     return found
 
 

@@ -45,7 +45,7 @@ def dot_chart(key: str, title: str, description: str, dots: Sequence[Dot]) -> Dr
         axes.set_ylim(-len(dots) + 0.55, 0.75)
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(5, prune="both"))
         axes.tick_params(labelsize=11, length=3)
         return figure
 

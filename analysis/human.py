@@ -24,7 +24,7 @@ from probing_vlp.records import CaptionRecord
 
 HUMAN = "human"
 COMPARED = ("perplexity", "nouns", "unigrams", "parts")
-"""Streaming analyses whose numbers are compared here; the others have comparisons of their own."""
+"""Streaming analyses whose numbers are compared here; others make rows of human captions themselves."""
 
 
 def human_dump(dumps: Sequence[CaptionDump], context: Context) -> CaptionDump:
@@ -40,7 +40,11 @@ def human_dump(dumps: Sequence[CaptionDump], context: Context) -> CaptionDump:
 
 
 def human_rows(dumps: Sequence[CaptionDump], context: Context, names: Sequence[str] = COMPARED) -> list[Row]:
-    """Rows of the human captions and paired changes; empty where the data have no captions of the dumps' images."""
+    """Rows of the human captions and paired changes in those of COMPARED that are in `names`.
+
+    Where the data have no captions of the dumps' images, there are changes from the first dump alone.
+    """
+    names = [name for name in COMPARED if name in names]
     human = human_dump(dumps, context)
     rows = [row for name in names if human.records for row in _own_rows(name, human, context)]
     for name in names:

@@ -63,7 +63,7 @@ class Report:
     draws: int = 1000
     """Bootstrap draws behind each interval."""
     skip: list[str] = field(default_factory=list)
-    """Analyses to leave out: metrics, perplexity, nouns, unigrams."""
+    """Analyses to leave out, by the names of their commands."""
 
 
 def run(config: Report) -> None:

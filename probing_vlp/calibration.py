@@ -8,7 +8,7 @@ where it was.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from probing_vlp.chapters import Chapter, tell
@@ -50,6 +50,8 @@ def run(config: CalibrateConfig) -> None:
             )
     if not config.scorers or not config.seeds:
         raise UserError("nothing to calibrate: name a planted scorer and a seed")
+    out, init = (str(Path(path).resolve()) if path else "" for path in (config.out, config.init))
+    config = replace(config, out=out, init=init)  # chapters run in the project's folder, wherever this was called
     tell(beginning(config))
     for seed in config.seeds:
         for name in config.scorers:

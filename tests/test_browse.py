@@ -20,7 +20,10 @@ def dump(name: str, captions: list[str], scores: list[float | None]) -> CaptionD
 
 
 def test_scores_changes_and_marks_stand_beside_each_caption() -> None:
-    dumps = [dump("CE", ["a dog"] * 5, [0.1] * 5), dump("S", ["</script><b>"] * 5, [0.5, None, 0.1, 0.2, 0.3])]
+    dumps = [
+        dump("CE", ["a dog"] * 5, [0.1] * 5),
+        dump("S", ["</script><b>"] * 4 + ["a dog " * 2000], [0.5, None, 0.1, 0.2, 0.3]),
+    ]
     images = [Image(key, name_of(key), "test") for key in IDS]
     marks = {
         "CE": {"odd_one": np.array([0, 0, 0, 0, 0]), "all": np.ones(5), "none": np.zeros(5)},
@@ -33,6 +36,7 @@ def test_scores_changes_and_marks_stand_beside_each_caption() -> None:
     assert data["marks"] == ["odd one"]
     assert data["images"][0]["captions"] == [["a dog", 0.1, None, []], ["</script><b>", 0.5, 0.4, [0]]]
     assert data["images"][1]["captions"][1] == ["</script><b>", None, None, []]
+    assert len(data["images"][4]["captions"][1][0]) == browse.LONGEST + 1
     assert data["images"][0]["human"] == ["A person."] and data["images"][1]["human"] == []
 
 

@@ -23,6 +23,7 @@ from probing_vlp.experiments.doses import (
     repeat_nouns,
 )
 from probing_vlp.tagging import load_tagger
+from probing_vlp.verifying import VerifyConfig, choose
 
 REFERENCES = {
     1: ["A man is riding a horse in a field.", "The man sits there on his brown horse."],
@@ -88,6 +89,15 @@ def test_connectives_are_counted_in_human_captions(cases: list[Case]) -> None:
     assert connectives(cases) == {"in": 1, "on": 2, "with": 1}
     without = made(replace(connect_others, connective="on"), cases)[0]
     assert without and set(without.split()) <= {*cases[0].words, "in", "with"}
+
+
+def test_words_of_ones_own_by_options() -> None:
+    names = ["prefix-last", "connected", "shuffled"]
+    _, chosen = choose(VerifyConfig("dump", experiments=names, prefix="A photo, of", connective="near"))
+    assert chosen["prefix-last"] == replace(prefix_last, prefix="a photo of")
+    assert chosen["connected"] == replace(connect, connective="near")
+    _, usual = choose(VerifyConfig("dump", experiments=names))
+    assert (usual["prefix-last"], usual["connected"]) == (prefix_last, connect)
 
 
 def test_contrasts_are_of_experiments_and_add_up_to_nothing_but_the_thing() -> None:
