@@ -101,10 +101,9 @@ def _summary(verdicts: Sequence[Row], effects: Sequence[Row], found: Found) -> R
     parts = [f"yes, by {listing(named)}"] if named else []
     parts += [f"suspected, by {listing(suspected)}, which was not tried on the scorer"] if suspected else []
     parts = parts or ["no habit found that the scorer pays for"]
-    parts += [f"with it came {listing(drifted)}" if named else f"the captions drifted to {listing(drifted)}"] * bool(
-        drifted
-    )
     parts += [f"{found.scorer} does not read the order of words"] if blind else []
+    if drifted:
+        parts.append(f"{'with it came' if named else 'the captions drifted to'} {listing(drifted)}")
     parts += [f"captions name more nouns, and {found.scorer} pays for true ones"] if _listing(found, named) else []
     return _row("reward_hacking", value, f"reward hacking: {'; '.join(parts)}", found)
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from analysis.context import Context
 from analysis.habits import HABITS, habit_rows
@@ -121,7 +122,8 @@ def confusion_rows(path: Path) -> list[Row]:
 def confusion_table(rows: Sequence[Row]) -> Table:
     """Planted flaws down, named habits across; a cell counts the seeds that named it, of all seeds."""
     cells = _cells(rows)
-    table = Table("planted", *HABITS, title="named, of seeds")
+    names = (name.replace("_", " ") for name in HABITS)
+    table = Table(Column("planted", no_wrap=True), *names, title="named, of seeds", box=box.SIMPLE)
     for planted in dict.fromkeys(planted for planted, _ in cells):
         counts = [cells[planted, name] for name in HABITS]
         table.add_row(planted, *(f"{sum(map(bool, values))} of {len(values)}" for values in counts))
