@@ -5,12 +5,12 @@ a file with that function and add its row here.
 """
 
 ANALYSES = {
-    "metrics": "analysis.metrics:measure",
-    "perplexity": "analysis.perplexity:measure",
-    "nouns": "analysis.noun_counts:measure",
-    "unigrams": "analysis.unigrams:measure",
-    "parts": "analysis.part_unigrams:measure",
-    "drift": "analysis.drift:measure",
-    "patterns": "analysis.patterns:measure",
-    "found_patterns": "analysis.found_patterns:measure",
+    "metrics": "analysis.statistics.metrics:measure",
+    "perplexity": "analysis.statistics.perplexity:measure",
+    "nouns": "analysis.statistics.noun_counts:measure",
+    "unigrams": "analysis.statistics.unigrams:measure",
+    "parts": "analysis.statistics.part_unigrams:measure",
+    "drift": "analysis.drift.drift:measure",
+    "patterns": "analysis.patterns.shares:measure",
+    "found_patterns": "analysis.patterns.found_patterns:measure",
 }

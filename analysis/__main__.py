@@ -12,13 +12,19 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
-from analysis import ANALYSES, learning, naming, report, show_patterns, sums_file, survey, verification
+from analysis import ANALYSES
 from analysis.context import Context, load_context
-from analysis.drift import use_thresholds
-from analysis.found_patterns import use_baseline
-from analysis.matrix import matrix_table, print_table
+from analysis.drift import learning
+from analysis.drift.drift import use_thresholds
+from analysis.habits import naming
+from analysis.patterns import show as show_patterns
+from analysis.patterns.found_patterns import use_baseline
+from analysis.report import making as report
+from analysis.report.matrix import matrix_table, print_table
 from analysis.results import Row, write_rows
 from analysis.scores import reward_scorers, score_rows
+from analysis.streams import sums_file, survey
+from analysis.verification import rows as verification
 from analysis.wording import interval, number
 from probing_vlp.cli import Command, main
 from probing_vlp.errors import UserError

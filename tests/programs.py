@@ -32,9 +32,9 @@ _FORKS.set_forkserver_preload(
         "torch._dynamo",
         "torch.utils.tensorboard",
         "yaml",
-        "analysis.report",
-        "analysis.metrics",
-        "analysis.unigrams",
+        "analysis.report.making",
+        "analysis.statistics.metrics",
+        "analysis.statistics.unigrams",
     ]
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image as Picture
 
 from analysis import ANALYSES
-from analysis.report import Report
+from analysis.report.making import Report
 from probing_vlp.dump import write_dump
 from probing_vlp.records import CaptionRecord
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from report_world import IDS, make_world, name_of
 
-from analysis import browse, photos
 from analysis.context import Context
-from analysis.photos import Photo, small_photos
+from analysis.report import browse, photos
+from analysis.report.photos import Photo, small_photos
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import CaptionRecord, Image
 

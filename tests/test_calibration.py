@@ -10,8 +10,8 @@ import pytest
 
 from analysis.__main__ import COMMANDS as ANALYSIS
 from analysis.__main__ import name_dumps
-from analysis.habits import HABITS
-from analysis.naming import PLANTED as HABIT_OF
+from analysis.habits.naming import PLANTED as HABIT_OF
+from analysis.habits.verdicts import HABITS
 from probe import COMMANDS as PROBE
 from probing_vlp.calibration import (
     PLANTED,

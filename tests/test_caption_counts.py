@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.caption_counts import columns, counted_rows, counters, is_foreign, refuse
 from analysis.context import Context
 from analysis.reading import Reading
+from analysis.statistics.caption_counts import columns, counted_rows, counters, is_foreign, refuse
 from probing_vlp.data.text import tokenize
 from probing_vlp.errors import UserError
 from probing_vlp.records import CaptionRecord

@@ -3,8 +3,8 @@
 import pytest
 from drift_toys import EMPTY, context_of, read_plainly
 
-from analysis.chair import columns, mentions, ratios
-from analysis.coco_objects import CATEGORIES, plural
+from analysis.drift.chair import columns, mentions, ratios
+from analysis.drift.coco_objects import CATEGORIES, plural
 from analysis.resampling import estimates, sums_by_image
 
 

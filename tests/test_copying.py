@@ -4,7 +4,7 @@ import math
 
 from drift_toys import context_of, read_plainly
 
-from analysis.copying import columns, ratios
+from analysis.drift.copying import columns, ratios
 from analysis.resampling import estimates, sums_by_image
 
 CAPTIONS = ["A cat, on a bed!", "a cat", "", "a dog of the test images"]

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import found_patterns
 from analysis.context import Context
-from analysis.discovery import discover
-from analysis.found import Discovery, FoundPattern, lift_of
-from analysis.ngrams import Gram, count_grams
-from analysis.phrases import NOUN, PHRASE, Word, classify_words, units_of
+from analysis.patterns import found_patterns
+from analysis.patterns.discovery import discover
+from analysis.patterns.found import Discovery, FoundPattern, lift_of
+from analysis.patterns.ngrams import Gram, count_grams
+from analysis.patterns.phrases import NOUN, PHRASE, Word, classify_words, units_of
 from analysis.reading import Reading, read
 from probing_vlp.data.embedded import coco_corpus
 from probing_vlp.dump import CaptionDump, write_dump

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from drift_toys import EMPTY
 
-from analysis.divergence import gain_rows, kl_row
+from analysis.drift.divergence import gain_rows, kl_row
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import CaptionRecord
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drift_toys import EMPTY, context_of, read_plainly
 
-from analysis.diversity import pairwise, rows, self_cider, spread, vectorise
+from analysis.drift.diversity import pairwise, rows, self_cider, spread, vectorise
 
 HUMAN = {0: ["a cat on a bed"], 1: ["a dog on the street"], 2: ["two birds in a tree"]}
 WORDS = [text.split() for text in ("a cat on a bed", "a cat on a mat", "two birds in a red tree", "a dog", "")]

@@ -9,11 +9,11 @@ import pytest
 from drift_toys import context_of, dump_of
 
 from analysis.context import Context
-from analysis.drift import columns, measure, ratios, use_thresholds
-from analysis.learning import check_seeds, learn
+from analysis.drift.drift import columns, measure, ratios, use_thresholds
+from analysis.drift.learning import check_seeds, learn
+from analysis.drift.thresholds import DIRECTIONS
 from analysis.reading import readings
 from analysis.results import Row
-from analysis.thresholds import DIRECTIONS
 from probing_vlp.errors import UserError
 from probing_vlp.tagging import load_tagger
 

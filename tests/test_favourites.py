@@ -2,8 +2,8 @@
 
 from drift_toys import context_of, dump_of, read_plainly
 
-from analysis.favourite_rows import favourite_rows
-from analysis.favourites import begins, connective_shares, risen, risen_prefix, uses
+from analysis.drift.favourite_rows import favourite_rows
+from analysis.drift.favourites import begins, connective_shares, risen, risen_prefix, uses
 
 HUMAN = ["a man on a horse", "a dog near a cat", "a cat", "two birds in a tree"]
 PRAISED = ["a image image of a man", "a image image of a dog", "a image image of a cat", "a man near a tree"]

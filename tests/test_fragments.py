@@ -3,7 +3,7 @@
 from drift_toys import EMPTY, read_plainly
 
 from analysis.context import Context
-from analysis.fragments import columns
+from analysis.drift.fragments import columns
 from analysis.reading import read
 from probing_vlp.records import CaptionRecord
 

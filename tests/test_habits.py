@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.habits import HABITS, habit_rows
-from analysis.naming import ConfusionConfig, HabitsConfig, confusion_rows, faults, run_confusion, run_habits
+from analysis.habits.naming import ConfusionConfig, HabitsConfig, confusion_rows, faults, run_confusion, run_habits
+from analysis.habits.verdicts import HABITS, habit_rows
 from analysis.results import Row, read_rows, write_rows
 from probing_vlp.errors import UserError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from analysis.context import Context
-from analysis.human import human_rows
 from analysis.results import Row
+from analysis.statistics.human import human_rows
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import CaptionRecord
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from analysis.context import Context, load_context
-from analysis.language_model import language_model, read_language_model
-from analysis.ngram_lm import arpa_lines, estimate
-from analysis.perplexity import measure
+from analysis.statistics.language_model import language_model, read_language_model
+from analysis.statistics.ngram_lm import arpa_lines, estimate
+from analysis.statistics.perplexity import measure
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError
 from probing_vlp.records import CaptionRecord

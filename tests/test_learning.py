@@ -7,8 +7,8 @@ import pytest
 from report_world import CE, IDS, SCST, make_world, name_of
 
 from analysis.__main__ import COMMANDS, name_dumps
+from analysis.drift.thresholds import read_bands
 from analysis.results import read_rows
-from analysis.thresholds import read_bands
 from probing_vlp.cli import main
 from probing_vlp.dump import write_dump
 from probing_vlp.records import CaptionRecord

@@ -10,9 +10,9 @@ from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
-from analysis import java, metrics
 from analysis.context import Context
 from analysis.results import Row
+from analysis.statistics import java, metrics
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError
 from probing_vlp.records import CaptionRecord

@@ -6,8 +6,8 @@ import kenlm
 import numpy as np
 import pytest
 
-from analysis.language_model import load_arpa
-from analysis.ngram_lm import BOS, NgramModel, arpa_lines, estimate
+from analysis.statistics.language_model import load_arpa
+from analysis.statistics.ngram_lm import BOS, NgramModel, arpa_lines, estimate
 from probing_vlp.errors import UserError
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -3,8 +3,8 @@
 import pytest
 
 from analysis.context import Context
-from analysis.part_unigrams import counted_rows, counters, measure, word_uses
 from analysis.reading import readings
+from analysis.statistics.part_unigrams import counted_rows, counters, measure, word_uses
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import CaptionRecord
 

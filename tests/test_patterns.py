@@ -8,8 +8,8 @@ import pytest
 
 from analysis.__main__ import COMMANDS, name_dumps
 from analysis.context import Context
-from analysis.named_patterns import MODELS, PAPER
-from analysis.patterns import classify, columns, measure, ratios
+from analysis.patterns.named import MODELS, PAPER
+from analysis.patterns.shares import classify, columns, measure, ratios
 from analysis.reading import Reading, read, readings
 from probing_vlp.cli import main
 from probing_vlp.data.embedded import coco_corpus

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from report_world import make_world, name_of
 
-from analysis import photos
+from analysis.report import photos
 from probing_vlp import records
 
 

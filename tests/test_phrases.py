@@ -2,8 +2,8 @@
 
 import pytest
 
-from analysis.notation import Alphabet, Letter
-from analysis.phrases import (
+from analysis.patterns.notation import Alphabet, Letter
+from analysis.patterns.phrases import (
     ADJ,
     AUX,
     CONJ,

@@ -3,8 +3,8 @@
 import pytest
 from drift_toys import EMPTY, read_plainly
 
+from analysis.drift.repetition import columns, ratios
 from analysis.reading import Reading
-from analysis.repetition import columns, ratios
 
 
 def value(name: str, captions: list[Reading]) -> float:

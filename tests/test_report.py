@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from report_world import AFTER, ALL, BEFORE, CE, EVIL, IDS, dump_to, make_world, name_of, options
 
-from analysis.examples import pick_examples
-from analysis.exhibits import build_exhibits
 from analysis.inputs import common_images, read_dumps
-from analysis.report import run
+from analysis.report.examples import pick_examples
+from analysis.report.exhibits import build_exhibits
+from analysis.report.making import run
 from analysis.results import Row, read_rows, write_rows
 from analysis.wording import interval, number
 from probing_vlp.dump import read_dump, write_coco_results, write_dump

@@ -4,7 +4,7 @@ import pytest
 from chromium import Browser, find_chromium
 from report_world import ALL, make_world, options
 
-from analysis.report import run
+from analysis.report.making import run
 
 NO_BROWSER = find_chromium() is None
 pytestmark = pytest.mark.skipif(NO_BROWSER, reason="no Chromium on PATH; Debian: apt-get install chromium")

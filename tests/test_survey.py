@@ -14,7 +14,7 @@ import pytest
 from analysis.__main__ import COMMANDS, name_dumps
 from analysis.context import Context, load_context
 from analysis.results import Row, read_rows
-from analysis.streaming import STREAMED, module_of
+from analysis.streams.streaming import STREAMED, module_of
 from probing_vlp.cli import main
 from probing_vlp.data.embedded import load_embedded
 from probing_vlp.dump import read_dump, write_coco_results, write_dump

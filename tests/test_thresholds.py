@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.results import Row
-from analysis.thresholds import (
+from analysis.drift.thresholds import (
     DIRECTIONS,
     SHIPPED,
     Band,
@@ -19,6 +18,7 @@ from analysis.thresholds import (
     read_bands,
     verdict_rows,
 )
+from analysis.results import Row
 from probing_vlp.errors import UserError
 
 SD = math.sqrt(3 / 4) * 0.3  # with three seeds, (1 + 1/3) SD^2 is 0.3^2

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.context import Context
-from analysis.unigrams import measure
+from analysis.statistics.unigrams import measure
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import CaptionRecord
 

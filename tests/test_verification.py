@@ -7,10 +7,10 @@ import pytest
 from programs import Programs
 
 from analysis.context import Context
-from analysis.findings import TABLE_7
+from analysis.report.verification_tables import verification_tables
 from analysis.results import Row, read_rows
-from analysis.verification import VerificationConfig, findings, read_all, run, verification_rows
-from analysis.verification_tables import verification_tables
+from analysis.verification.findings import TABLE_7
+from analysis.verification.rows import VerificationConfig, findings, read_all, run, verification_rows
 from probing_vlp.errors import UserError
 from probing_vlp.experiments.pairs import Pair, Verification, write_verification
 from probing_vlp.experiments.summary import contrast, summarise

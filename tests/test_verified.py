@@ -1,14 +1,14 @@
 """Tables and figures of a verification, from rows made by hand."""
 
+from analysis.report.tables import Exhibit
+from analysis.report.verified import build_verified
 from analysis.results import Row
-from analysis.tables import Exhibit
-from analysis.verified import build_verified
 
 CAPTIONS = {"ce": {1: "a dog on a bed"}}
 
 
 def rows(experiment: str, score: float, scorer: str = "clip") -> list[Row]:
-    source, note = "analysis.verification: ce, seed 1, template clip", "1: a cat near a bed | 2: x"
+    source, note = "analysis.verification.rows: ce, seed 1, template clip", "1: a cat near a bed | 2: x"
     values = {"original": 0.5, "score": score, "change": score - 0.5, "wins": 0.25, "ceiling": 1.0}
     return [
         Row(f"verify:dump/{experiment}:{kind}", scorer, value, value - 0.1, value + 0.1, 9, "cosine", source, note)

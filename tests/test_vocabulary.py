@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from drift_toys import EMPTY, context_of, read_plainly
 
-from analysis.vocabulary import columns, counted_rows, counters, frequent_words, rarefied, rows, statistics
+from analysis.drift.vocabulary import columns, counted_rows, counters, frequent_words, rarefied, rows, statistics
 
 CAPTIONS = ["a cat on a bed", "A cat on a bed.", "a dog", ""]
 

@@ -1,0 +1,1 @@
+"""Verdicts: what captions fell into that their scorer pays for."""

@@ -1,0 +1,1 @@
+"""The report: one self-contained page, and its tables and figures as files."""

@@ -1,0 +1,63 @@
+"""The ten most frequent nouns, verbs, adjectives and function words (papers/002 section 4.3).
+
+A row a word, "unigram_pos:PART:RANK:WORD": its share of all tagged words, with an interval over captions.  A word is a
+token of the tagger that is no punctuation, symbol or blank; "cat's" is two, a noun and a particle.  The same form
+counts under each part that it is tagged as.  Adverbs, numbers and interjections are words, but have no table.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from analysis.context import Context
+from analysis.ratios import Ratio
+from analysis.reading import Reading, readings
+from analysis.results import Row, row
+from analysis.statistics.unigrams import Interval, bootstrapped, counted, share, top
+from probing_vlp.dump import CaptionDump
+from probing_vlp.tagging import NOUNS, Tagged, tagger_name
+
+PARTS = {
+    "noun": NOUNS,
+    "verb": ("VERB",),
+    "adjective": ("ADJ",),
+    "function": ("ADP", "AUX", "CCONJ", "DET", "PART", "PRON", "SCONJ"),
+}
+NO_WORDS = ("PUNCT", "SYM", "SPACE")
+_PART_OF = {tag: part for part, tags in PARTS.items() for tag in tags}
+
+
+def ratios() -> dict[str, Ratio]:
+    """None: every number here comes from counters."""
+    return {}
+
+
+def counters(captions: Sequence[Reading], context: Context) -> Mapping[str, Counter[str]]:
+    """Those of `unigrams`, with "PART:WORD" for a word; "other:WORD" fills up the lengths."""
+    return counted(word_uses(each.tags) for each in captions)
+
+
+def counted_rows(found: Mapping[str, Counter[str]], model: str, context: Context) -> list[Row]:
+    """The shares of the most frequent words of each part, from counters alone."""
+    return _rows(found["uses"], lambda key: share(found, key), model)
+
+
+def measure(dump: CaptionDump, context: Context) -> list[Row]:
+    """The shares of the most frequent words of each part; n is the number of captions."""
+    uses = [word_uses(each.tags) for each in readings(dump, context)]
+    return _rows(counted(uses)["uses"], bootstrapped(uses, "unigram_pos", context), dump.name)
+
+
+def word_uses(tags: Tagged) -> Counter[str]:
+    """Uses of "PART:WORD" in a caption."""
+    return Counter(f"{_PART_OF.get(tag, 'other')}:{word}" for word, tag in tags if tag not in NO_WORDS)
+
+
+def _rows(uses: Mapping[str, int], interval: Interval, model: str) -> list[Row]:
+    rows = []
+    for part in PARTS:
+        of_part = {key: times for key, times in uses.items() if key.startswith(f"{part}:")}
+        for rank, (key, times) in enumerate(top(of_part), 1):
+            name = f"unigram_pos:{part}:{rank}:{key.partition(':')[2]}"
+            note = f"{times:,} uses"
+            rows.append(row(name, model, interval(key), "share of words", f"{__name__}, {tagger_name()}", note))
+    return rows

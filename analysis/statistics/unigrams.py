@@ -1,0 +1,93 @@
+"""The ten most frequent words of a dump: what its captions are mostly made of (appendix A of Ma et al. 2023).
+
+Two rows a word, ranked by count, then alphabetically: "unigram_count:RANK:WORD" and "unigram_share:RANK:WORD", its
+share of all words, with an interval over captions.  Function words count as any other.
+
+What is counted over a whole dump, with u the uses of a word in a caption and w the caption's words: for each word the
+sums of u, u u and u w over captions, and how many captions have w words.  The interval of a share follows from them
+(`sums`), so these counters, no larger than the vocabulary, are all that a survey of a million captions keeps.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from analysis.context import Context
+from analysis.ratios import Ratio, column
+from analysis.reading import Reading, readings
+from analysis.results import Row, row
+from analysis.streams.sums import Counters, Moments
+from probing_vlp.dump import CaptionDump
+from probing_vlp.stats import Estimate, bootstrap_ratio
+
+TOP = 10
+Interval = Callable[[str], Estimate]
+"""The share of a key among all that was counted, estimated."""
+
+
+def ratios() -> dict[str, Ratio]:
+    """None: every number here comes from counters."""
+    return {}
+
+
+def counters(captions: Sequence[Reading], context: Context) -> Mapping[str, Counter[str]]:
+    """The sums above: uses, squares, products, lengths."""
+    return counted(Counter(each.words) for each in captions)
+
+
+def counted_rows(found: Mapping[str, Counter[str]], model: str, context: Context) -> list[Row]:
+    """Count and share of each of the TOP words, from counters alone."""
+    return _rows(found["uses"], lambda word: share(found, word), model)
+
+
+def measure(dump: CaptionDump, context: Context) -> list[Row]:
+    """Count and share of each of the TOP words; n is the number of captions."""
+    counts = [Counter(each.words) for each in readings(dump, context)]
+    return _rows(counted(counts)["uses"], bootstrapped(counts, "unigram", context), dump.name)
+
+
+def counted(captions: Iterable[Mapping[str, int]]) -> Counters:
+    """Counters of captions, each given as the uses of its keys."""
+    uses, squares, products, lengths = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for caption in captions:
+        length = sum(caption.values())
+        lengths[str(length)] += 1
+        for key, times in caption.items():
+            uses[key] += times
+            squares[key] += times * times
+            products[key] += times * length
+    return {"uses": uses, "squares": squares, "products": products, "lengths": lengths}
+
+
+def share(found: Mapping[str, Counter[str]], key: str) -> Estimate:
+    """The key's share of all uses, with the delta method's interval over captions."""
+    lengths = [(int(length), times) for length, times in found["lengths"].items()]
+    n = found["lengths"].total()
+    total, squared = (sum(length**power * times for length, times in lengths) for power in (1, 2))
+    return Moments(n, found["uses"][key], total, found["squares"][key], found["products"][key], squared).estimate()
+
+
+def bootstrapped(captions: Sequence[Mapping[str, int]], name: str, context: Context) -> Interval:
+    """Shares with bootstrap intervals over captions; the generator of a key is that of "NAME:KEY"."""
+    lengths = column([sum(caption.values()) for caption in captions])
+
+    def interval(key: str) -> Estimate:
+        uses = column([caption.get(key, 0) for caption in captions])
+        return bootstrap_ratio(uses, lengths, context.generator(f"{name}:{key}"), context.draws)
+
+    return interval
+
+
+def top(uses: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The TOP keys with their counts."""
+    return sorted(uses.items(), key=lambda item: (-item[1], item[0]))[:TOP]
+
+
+def _rows(uses: Mapping[str, int], interval: Interval, model: str) -> list[Row]:
+    rows = []
+    for rank, (word, total) in enumerate(top(uses), 1):
+        found = interval(word)
+        rows += [
+            Row(f"unigram_count:{rank}:{word}", model, float(total), None, None, found.n, "words", __name__),
+            row(f"unigram_share:{rank}:{word}", model, found, "share of words", __name__),
+        ]
+    return rows

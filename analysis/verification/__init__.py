@@ -1,0 +1,1 @@
+"""What captions changed on purpose are worth to a scorer: rows and findings from the files of `probe.py verify`."""
