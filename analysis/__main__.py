@@ -17,9 +17,10 @@ from analysis.context import Context, load_context
 from analysis.drift import learning
 from analysis.drift.drift import use_thresholds
 from analysis.habits import naming
+from analysis.inputs import check_folder, data_of, read_dumps
 from analysis.patterns import show as show_patterns
 from analysis.patterns.found_patterns import use_baseline
-from analysis.report import making as report
+from analysis.report import making
 from analysis.report.matrix import matrix_table, print_table
 from analysis.results import Row, write_rows
 from analysis.scores import reward_scorers, score_rows
@@ -103,9 +104,9 @@ class Matrix:
 
 def run(config: Measure, name: str) -> None:
     """Measure every dump, then write.  Raises UserError before anything is written."""
-    dumps = report.read_dumps(config.dumps)
-    report.check_folder(config.out)
-    data = config.data or report.data_of(dumps)
+    dumps = read_dumps(config.dumps)
+    check_folder(config.out)
+    data = config.data or data_of(dumps)
     context = load_context(data, config.corpus, config.seed, config.draws, config.lm, config.lm_order)
     if isinstance(config, Drift) and config.thresholds is not None:
         use_thresholds(context, config.thresholds)
@@ -119,8 +120,8 @@ def run(config: Measure, name: str) -> None:
 
 def run_matrix(config: Matrix) -> None:
     """Means, intervals and differences of all scores that the dumps hold, as a table and as tidy rows."""
-    dumps = report.read_dumps(config.dumps)
-    report.check_folder(config.out)
+    dumps = read_dumps(config.dumps)
+    check_folder(config.out)
     rows = score_rows(dumps, Context({}, list, seed=config.seed, draws=config.draws))
     table = matrix_table(rows, [dump.name for dump in dumps], {dump.name: reward_scorers(dump) for dump in dumps})
     if table is None:
@@ -148,7 +149,7 @@ def name_dumps(argv: Sequence[str]) -> list[str]:
 
 OPTIONS = {"drift": Drift, "found_patterns": Found}
 COMMANDS = {
-    "report": Command(report.Report, report.run, "one HTML page and its numbers on one or several dumps"),
+    "report": Command(making.Report, making.run, "one HTML page and its numbers on one or several dumps"),
     "survey": Command(survey.Survey, survey.run, "dumps of any size, chunk by chunk, in several processes"),
     "merge": Command(sums_file.Merge, sums_file.run, "the numbers of several surveys' sums together"),
     "matrix": Command(Matrix, run_matrix, "every dump under every scorer that has scored it"),

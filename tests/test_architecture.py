@@ -27,6 +27,8 @@ LAYERS = (
 )
 """Parts of probing_vlp; a part imports from its own layer or from an earlier one."""
 APART = [("captioner", "scorers"), ("scorers", "captioner")]
+ROOMS = ("", "statistics", "patterns", "drift", "streams", "verification", "habits", "report")
+"""Folders of analysis, the first its own; a room imports from itself or from an earlier one, `__main__` from all."""
 HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "accelerate", "safetensors"}
 LIGHT = [
     "probing_vlp.records",
@@ -104,6 +106,21 @@ def test_arrows_run_one_way() -> None:
         if target is None or layer(target) > layer(source) or (source, target) in APART:
             wrong.append(f"{name} imports {imported}")
     assert wrong == []
+
+
+def room_of(module: str) -> int:
+    """The place in ROOMS of a module of analysis."""
+    _, first, *rest = [*module.split("."), ""]
+    return ROOMS.index(first if rest[:-1] or first in ROOMS else "")
+
+
+def test_arrows_between_the_rooms_of_analysis_run_one_way() -> None:
+    assert [
+        f"{name} imports {imported}"
+        for name, imported in arrows()
+        if name.startswith("analysis.") and imported.startswith("analysis.") and name != "analysis.__main__"
+        if room_of(imported) > room_of(name)
+    ] == []
 
 
 def test_nobody_reaches_into_programs_tests_or_measurements() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from report_world import BEFORE, CE, dump_to
 
-from analysis.report.curves import curve_rows, read_training
+from analysis.curves import curve_rows, read_training
 from probing_vlp.dump import read_dump
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from analysis.context import Context
-from analysis.habits.doses import net_rows
+from analysis.verification.doses import net_rows
 from probing_vlp.experiments.pairs import Pair, Verification
 
 CONTEXT = Context({}, list, draws=200)

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.context import Context
 from analysis.results import Row
-from analysis.statistics.human import human_rows
+from analysis.streams.human import human_rows
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import CaptionRecord
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from analysis.streams.sums import Moments, Tally, merged, moments, tally_from
+from analysis.sums import Moments, Tally, merged, moments, tally_from
 from probing_vlp.stats import bootstrap_ratio
 
 

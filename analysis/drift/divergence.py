@@ -13,7 +13,7 @@ A scorer that has not scored both dumps is left out, and an image that one of th
 import numpy as np
 
 from analysis.context import Context
-from analysis.report.curves import read_training
+from analysis.curves import read_training
 from analysis.results import Row, row, unavailable
 from analysis.scores import reward_scorers, scores_by_image
 from probing_vlp.dump import CaptionDump

@@ -19,7 +19,7 @@ from analysis.context import Context, load_context
 from analysis.drift.drift import human_dump, value_rows
 from analysis.drift.favourite_rows import favourite_rows
 from analysis.drift.thresholds import DIRECTIONS, FORMAT, SIGMAS, VERSION, floored_error, origin
-from analysis.report.making import data_of, read_dumps
+from analysis.inputs import data_of, read_dumps
 from analysis.results import Row
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis.context import Context
+from analysis.inputs import read_dumps
 from analysis.patterns.named import MARKED_NOUNS, MODELS, WORDS
 from analysis.patterns.phrases import ARTICLES, PHRASE, Unit, classify_words, units_of, without_repeats
 from analysis.patterns.shares import classify
 from analysis.reading import Reading, read
-from analysis.report import making as report
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError, check_least
 from probing_vlp.files import atomic_write, read_bytes
@@ -50,7 +50,7 @@ def run(config: Show) -> None:
         raise UserError(f"--out {config.out}: is a folder; name a JSON file")
     context = Context({}, list)
     found = []
-    for dump in map(_read, config.dumps) if config.dumps else report.read_dumps([]):
+    for dump in map(_read, config.dumps) if config.dumps else read_dumps([]):
         shown = [facts(reading) for reading in read(dump.records, context)]
         for one in shown[: config.most or None]:
             print(_text(one))
@@ -64,7 +64,7 @@ def run(config: Show) -> None:
 
 def _read(path: Path) -> CaptionDump:
     if path.suffix != ".txt":
-        return report.read_dumps([path])[0]
+        return read_dumps([path])[0]
     try:
         lines = read_bytes(path, "text of captions", "write one caption a line").decode("utf-8").splitlines()
     except UnicodeDecodeError as error:

@@ -27,7 +27,7 @@ from analysis.report.tables import (
     unigram_table,
 )
 from analysis.results import Row
-from analysis.statistics.human import HUMAN
+from analysis.streams.human import HUMAN
 from analysis.wording import number
 
 HUMAN_SERIES = 7

@@ -14,11 +14,11 @@ from pathlib import Path
 from analysis import ANALYSES
 from analysis.beside import Beside
 from analysis.context import Context, load_context
+from analysis.curves import curve_rows, read_training
 from analysis.drift.drift import human_dump, use_thresholds
 from analysis.habits.verdicts import habit_rows
 from analysis.inputs import check_comparable, check_folder, common_images, data_of, read_dumps, warnings
 from analysis.report.browse import build_browse, find_marks, sample
-from analysis.report.curves import curve_rows, read_training
 from analysis.report.examples import build_examples, example_rows, pick_examples
 from analysis.report.exports import exports
 from analysis.report.hero import hero_rows, pick_hero
@@ -27,7 +27,7 @@ from analysis.report.photos import Policy, find_photos, small_photos
 from analysis.report.verified import source_of
 from analysis.results import Row, read_rows, write_rows
 from analysis.scores import main_scorer, reward_scorers, score_rows
-from analysis.statistics.human import human_rows
+from analysis.streams.human import human_rows
 from analysis.verification.rows import read_all, verification_rows
 from analysis.wording import listing
 from probing_vlp.dump import CaptionDump

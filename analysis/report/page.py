@@ -11,11 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.context import Context
+from analysis.curves import Training
 from analysis.report import paper
 from analysis.report.answers import Panel, answers, panels
 from analysis.report.browse import Browse
 from analysis.report.charts import line_chart
-from analysis.report.curves import Training
 from analysis.report.drawing import Drawing
 from analysis.report.drift_tables import habits
 from analysis.report.examples import Example, example_table

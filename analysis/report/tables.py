@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.report.curves import curve_title
+from analysis.curves import curve_title
 from analysis.report.drawing import Drawing
 from analysis.results import Row
-from analysis.statistics.human import HUMAN
+from analysis.streams.human import HUMAN
 from analysis.wording import interval, number
 
 WHICH = ("first", "lowest", "highest", "last")

@@ -15,7 +15,7 @@ from analysis.context import Context
 from analysis.ratios import Ratio, column
 from analysis.reading import Reading, readings
 from analysis.results import Row, row
-from analysis.streams.sums import Counters, Moments
+from analysis.sums import Counters, Moments
 from probing_vlp.dump import CaptionDump
 from probing_vlp.stats import Estimate, bootstrap_ratio
 

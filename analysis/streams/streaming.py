@@ -22,7 +22,7 @@ from analysis.context import Context
 from analysis.ratios import Ratio, with_captions
 from analysis.reading import Reading
 from analysis.results import Row, row, unavailable
-from analysis.streams.sums import Moments, Tally, moments
+from analysis.sums import Moments, Tally, moments
 from probing_vlp.errors import UserError
 
 STREAMED = {

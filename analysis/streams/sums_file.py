@@ -16,7 +16,7 @@ from typing import Any
 from analysis.context import Context
 from analysis.results import write_rows
 from analysis.streams.streaming import STREAMED, Setup, tally_rows
-from analysis.streams.sums import Tally, merged, tally_from
+from analysis.sums import Tally, merged, tally_from
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write, read_bytes
 

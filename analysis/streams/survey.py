@@ -36,8 +36,8 @@ from analysis.reading import read
 from analysis.results import Row, write_rows
 from analysis.statistics.caption_counts import refuse
 from analysis.streams.streaming import Setup, chosen, setup_of, tally_of, tally_rows
-from analysis.streams.sums import Tally
 from analysis.streams.sums_file import Source, Sums, read_tally, write_sums, write_tally
+from analysis.sums import Tally
 from probing_vlp import __version__
 from probing_vlp.dump import DumpStream, stream_dump
 from probing_vlp.errors import UserError, check_least

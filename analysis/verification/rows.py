@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.context import Context
-from analysis.habits.doses import net_rows
 from analysis.results import Row, row, unavailable, write_rows
+from analysis.verification.doses import net_rows
 from analysis.verification.findings import findings
 from probing_vlp.errors import UserError
 from probing_vlp.experiments.pairs import Pair, Verification, read_verification

@@ -15,7 +15,7 @@ import numpy as np
 from analysis.results import Row, unavailable
 from probing_vlp.dump import CaptionDump
 
-SOURCE = "analysis.report.curves"
+SOURCE = "analysis.curves"
 CURVES = {
     "reward_mean": "Mean reward of the samples",
     "val_reward": "Validation reward",
