@@ -14,7 +14,6 @@ from pathlib import Path
 from probing_vlp.chapters import Chapter, tell
 from probing_vlp.errors import UserError
 from probing_vlp.experiments.doses import CONTRASTS
-from probing_vlp.files import read_bytes
 
 PLANTED = ("planted-nouns", "planted-prefix", "planted-length", "planted-order", "planted-connective")
 SOUND = "cider"
@@ -56,7 +55,7 @@ def run(config: CalibrateConfig) -> None:
     for seed in config.seeds:
         for name in config.scorers:
             tell(training(config, name, seed))
-            tell(naming(config, name, seed, *found_words(results(config, name, seed) / "drift.json", name)))
+            tell(naming(config, name, seed))
     tell(counting(config))
 
 
@@ -85,10 +84,10 @@ def training(config: CalibrateConfig, name: str, seed: int) -> list[Chapter]:
     ]
 
 
-def naming(config: CalibrateConfig, name: str, seed: int, prefix: str, connective: str) -> list[Chapter]:
+def naming(config: CalibrateConfig, name: str, seed: int) -> list[Chapter]:
     """Doses of what the captions took to, added to the CE captions, and the habits that are named."""
     about, out = f"{name}, seed {seed}", str(results(config, name, seed))
-    doses = ["--experiments", json.dumps(DOSES), "--base", "dump", "--prefix", prefix, "--connective", connective]
+    doses = ["--experiments", json.dumps(DOSES), "--base", "dump", "--drift", f"{out}/drift.json"]
     asked = ["--dump", ce_dump(config), "--scorers", json.dumps([name]), "--out", out, "--resume"]
     return [
         (f"{about}: what the scorer pays for", ["probe.py", "verify", *asked, *doses]),
@@ -104,14 +103,6 @@ def counting(config: CalibrateConfig) -> list[Chapter]:
     verdicts = [str(results(config, name, seed) / "habits.json") for seed in config.seeds for name in config.scorers]
     table = ["confusion", *verdicts, "--out", f"{config.out}/results"]
     return [("planted flaws, and the habits that were named", ["-m", "analysis", *table])]
-
-
-def found_words(path: Path, model: str) -> tuple[str, str]:
-    """The prefix and the connective that a dump took to: the notes of drift's rows begin with them, in quotes."""
-    rows = json.loads(read_bytes(path, "results of drift", "run the calibration again"))
-    notes = {row["name"]: row["note"] for row in rows if row["model"] == model}
-    prefix, connective = (notes.get(f"drift:{key}", "").split('"') for key in ("prefix", "connective"))
-    return prefix[1] if len(prefix) > 2 else "", connective[1] if len(connective) > 2 else ""
 
 
 def place(config: CalibrateConfig, name: str, seed: int) -> str:

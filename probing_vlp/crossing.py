@@ -58,6 +58,9 @@ def chapters(config: MatrixConfig, dumps: Sequence[CaptionDump]) -> list[Chapter
     ]
     paths = [str(dump.path) for dump in dumps]
     out, shown = f"{config.out}/matrix", ["--images", config.images] if config.images else []
+    asked_of = (Path(config.out, name, "verification", "verification.jsonl") for name in config.scorers)
+    if verified := [str(path) for path in asked_of if path.is_file()]:
+        shown += ["--verification", json.dumps(verified)]
     return [
         *scoring,
         ("every captioner under every scorer", ["-m", "analysis", "matrix", *paths, "--out", out]),

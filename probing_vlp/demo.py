@@ -1,7 +1,7 @@
 """`probe.py demo`: the whole story on the embedded data, each chapter the command that a user would type.
 
-CE training, self-critical training towards mini-clip, dumps of both, and the report that compares them.  Run again
-after an interruption, it goes on where it was.
+CE training, self-critical training towards mini-clip, dumps of both, what of the change mini-clip pays for, and the
+report on all of it.  Run again after an interruption, it goes on where it was.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from probing_vlp.chapters import Chapter, tell
+from probing_vlp.story import ending
 
 
 @dataclass
@@ -25,7 +26,7 @@ class DemoConfig:
 def chapters(config: DemoConfig) -> list[Chapter]:
     """What is done and the command that does it."""
     out = Path(config.out)
-    ce, scst, report = (str(out / name) for name in ("ce", "scst-mini-clip", "report"))
+    ce, scst = (str(out / name) for name in ("ce", "scst-mini-clip"))
     scorers = "[mini-clip, cider]"
     return [
         (
@@ -44,18 +45,12 @@ def chapters(config: DemoConfig) -> list[Chapter]:
             "describe them with the second",
             ["probe.py", "dump", "--run", scst, "--scorers", scorers, "--name", "SCST mini-clip"],
         ),
-        (
-            "compare",
-            [
-                "-m",
-                "analysis",
-                "report",
-                f"{ce}/dumps/test.jsonl",
-                f"{scst}/dumps/test.jsonl",
-                "--out",
-                report,
-                *(["--images", config.images] if config.images else []),
-            ],
+        *ending(
+            "mini-clip",
+            {},
+            [f"{ce}/dumps/test.jsonl", f"{scst}/dumps/test.jsonl"],
+            str(out),
+            ["--images", config.images] if config.images else [],
         ),
     ]
 

@@ -1,12 +1,13 @@
 """`probe.py story --scorer NAME`: the probe of one scorer from end to end, each chapter the command a user would type.
 
-CE training, self-critical training towards the scorer, dumps of both, and the report that compares them.  With
---checkpoint (and --regions) the scorer is the published model; without, a mini one is trained first, on the same data.
-What several stories share (features, regions, the CE captioner) lies in OUT and is made once.  Run again after an
-interruption, a story goes on where it was.
+CE training, self-critical training towards the scorer, dumps of both, what of the change the scorer pays for, and the
+report on all of it.  With --checkpoint (and --regions) the scorer is the published model; without, a mini one is
+trained first, on the same data.  What several stories share (features, regions, the CE captioner) lies in OUT and is
+made once.  Run again after an interruption, a story goes on where it was.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +89,30 @@ def chapters(config: StoryConfig) -> list[Chapter]:
             ["probe.py", "dump", "--run", scst, "--name", f"SCST {config.scorer}", *scored, "--resume"],
         ),
         (f"score the first with {config.scorer}", ["probe.py", "score", "--dump", dumps[0], *scored, *data]),
-        ("compare", ["-m", "analysis", "report", *dumps, "--out", f"{scst}/report", *shown(config)]),
+        *ending(config.scorer, options, dumps, scst, [*data, *shown(config)]),
+    ]
+
+
+def ending(
+    scorer: str, options: Mapping[str, str], dumps: Sequence[str], out: str, data: Sequence[str]
+) -> list[Chapter]:
+    """What changed in the captions of two dumps, what of it the scorer pays for, and the report, all under `out`.
+
+    `data` are options of the data, and "--images FOLDER" for the report.
+    """
+    place = data.index("--images") if "--images" in data else len(data)
+    asked = [
+        "--scorers",
+        json.dumps([scorer]),
+        *(["--options", json.dumps({scorer: options})] if options else []),
+        *data[:place],
+    ]
+    doses = ["--drift", f"{out}/verification/drift.json", "--out", f"{out}/verification", "--resume"]
+    told = ["--verification", f"{out}/verification/verification.jsonl", *data[place:]]
+    return [
+        ("what changed in the captions", ["-m", "analysis", "drift", *dumps, "--out", f"{out}/verification"]),
+        (f"what {scorer} pays for", ["probe.py", "verify", "--dump", dumps[0], *asked, *doses]),
+        ("the report", ["-m", "analysis", "report", *dumps, "--out", f"{out}/report", *told]),
     ]
 
 

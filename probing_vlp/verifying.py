@@ -7,6 +7,7 @@ of the dump.  Each distinct pair of image and caption is scored once, a chunk at
 The human caption of an image is one of its references: a scorer that reads the references (cider) knows it by heart.
 """
 
+import json
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from probing_vlp.experiments.doses import CONNECTIVE, with_words
 from probing_vlp.experiments.pairs import BASES, Pair, Verification, write_verification
 from probing_vlp.experiments.summary import summarise
 from probing_vlp.experiments.templates import TEMPLATES, ReferenceWords, own_template, parse_template
-from probing_vlp.files import sha256_file
+from probing_vlp.files import read_bytes, sha256_file
 from probing_vlp.records import CaptionRecord
 from probing_vlp.stats import Estimate
 from probing_vlp.tagging import load_tagger
@@ -62,6 +63,9 @@ class VerifyConfig:
     """Words that the experiments prefix-first to fillers-last add; default: the paper's "a image image of"."""
     connective: str = ""
     """Word that the experiment connected adds; default: "and"."""
+    drift: str = ""
+    """Rows of `python -m analysis drift` (drift.json): the prefix and the connective that its last dump took to are
+    tried, where none is given."""
     examples: list[int] = field(default_factory=list)
     """Images whose captions are shown for every experiment; default: the three with most constructions."""
     seed: int = 1
@@ -118,6 +122,7 @@ def verify(config: VerifyConfig) -> None:
 
 def prepare(config: VerifyConfig) -> Plan:
     """Everything that can go wrong by a user's mistake, the cheap first; then scorers and constructions."""
+    config = with_found_words(config)
     found = read_dump(Path(config.dump))
     bases = BASES if config.base == "both" else (config.base,)
     check_captions(found, bases)
@@ -165,6 +170,27 @@ def choose(config: VerifyConfig) -> tuple[str, dict[str, Construct]]:
         else with_words(construct, prefix, config.connective)
         for name, construct in found.items()
     }
+
+
+def with_found_words(config: VerifyConfig) -> VerifyConfig:
+    """The prefix and the connective of --drift where none is given: the notes of its rows begin with them, in quotes.
+
+    Raises UserError for a file that has no such rows.
+    """
+    if not config.drift:
+        return config
+    remedy = "make it with: python -m analysis drift CE.jsonl DUMP.jsonl"
+    try:
+        rows = json.loads(read_bytes(Path(config.drift), "rows of drift", remedy))
+        notes = {row["name"]: row["note"] for row in rows if row["model"] == rows[-1]["model"]}
+        prefix, connective = (f"{notes[f'drift:{key}']} ".split('"') for key in ("prefix", "connective"))
+    except (ValueError, KeyError, TypeError, IndexError):
+        raise UserError(f"--drift {config.drift}: not rows of drift; {remedy}") from None
+    return replace(
+        config,
+        prefix=config.prefix or (prefix[1] if len(prefix) > 2 else ""),
+        connective=config.connective or (connective[1] if len(connective) > 2 else ""),
+    )
 
 
 def check_captions(found: CaptionDump, bases: Sequence[str]) -> None:

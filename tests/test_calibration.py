@@ -19,7 +19,6 @@ from probing_vlp.calibration import (
     CalibrateConfig,
     beginning,
     counting,
-    found_words,
     naming,
     run,
     training,
@@ -37,7 +36,7 @@ def test_every_chapter_is_a_command_that_parses(monkeypatch: pytest.MonkeyPatch)
     story = [
         *beginning(config),
         *training(config, "planted-nouns", 2),
-        *naming(config, "planted-nouns", 2, "a picture of", "and"),
+        *naming(config, "planted-nouns", 2),
         *counting(config),
     ]
     assert len(story) == 8
@@ -57,17 +56,6 @@ def test_a_captioner_that_is_there_is_not_trained() -> None:
 def test_the_planted_scorers_are_those_of_the_tables() -> None:
     assert set(PLANTED) == {name for name in SCORERS if name.startswith("planted-")}
     assert HABIT_OF.keys() == {*PLANTED, SOUND} and sorted(HABIT_OF.values()) == sorted(["", *HABITS])
-
-
-def test_words_that_captions_took_to(tmp_path: Path) -> None:
-    rows = [
-        {"name": "drift:prefix", "model": "CE", "note": '"no" begins'},
-        {"name": "drift:prefix", "model": "x", "note": '"a picture of" begins captions of x 90%'},
-        {"name": "drift:connective", "model": "x", "note": "unavailable: nothing"},
-    ]
-    path = tmp_path / "drift.json"
-    path.write_text(json.dumps(rows))
-    assert found_words(path, "x") == ("a picture of", "")
 
 
 @pytest.mark.parametrize(

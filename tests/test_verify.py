@@ -212,3 +212,25 @@ def test_a_file_that_was_cut_or_is_foreign(verified: Verification, tmp_path: Pat
             read_verification(path)
     with pytest.raises(UserError, match="no such verification file; make it with"):
         read_verification(tmp_path / "none.jsonl")
+
+
+def test_words_that_captions_took_to(tmp_path: Path) -> None:
+    rows = [
+        {"name": "drift:prefix", "model": "CE", "note": '"no" begins'},
+        {"name": "drift:prefix", "model": "x", "note": '"a picture of" begins captions of x 90%'},
+        {"name": "drift:connective", "model": "x", "note": "unavailable: nothing"},
+    ]
+    path = tmp_path / "drift.json"
+    path.write_text(json.dumps(rows))
+    found = verifying.with_found_words(VerifyConfig("d", drift=str(path)))
+    assert (found.prefix, found.connective) == ("a picture of", "")
+    asked = verifying.with_found_words(VerifyConfig("d", drift=str(path), prefix="of a", connective="but"))
+    assert (asked.prefix, asked.connective) == ("of a", "but")
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "no", '[{"name": "length", "model": "x", "note": ""}]'])
+def test_rows_that_are_none_of_drift(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "drift.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match="not rows of drift; make it with: python -m analysis drift"):
+        verifying.with_found_words(VerifyConfig("d", drift=str(path)))
