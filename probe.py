@@ -9,8 +9,6 @@ python probe.py check-scorer my_package.my_module:MyScorer
 python -m analysis report runs/*/dumps/test.jsonl --out report
 """
 
-import sys
-
 from probing_vlp import calibration, check_scorer, crossing, demo, dumping, nearest, story, templating, verifying
 from probing_vlp.cli import Command, main
 from probing_vlp.data import download, extract, grid, region_report
@@ -44,4 +42,4 @@ COMMANDS = {
 }
 
 if __name__ == "__main__":
-    main("probe.py", "Write down what a captioner says, and score it.", COMMANDS, templating.gather(sys.argv[1:]))
+    main("probe.py", "Write down what a captioner says, and score it.", COMMANDS)

@@ -6,17 +6,16 @@ Precedence, lowest first: defaults, `--config FILE`, `--key value` in the order 
 
 import argparse
 import difflib
-import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, get_origin
+from typing import Any, NamedTuple
 
-import yaml
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from probing_vlp import __version__
 from probing_vlp.errors import UserError, report_user_errors
+from probing_vlp.shorthand import as_declared, one_word
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -36,10 +35,11 @@ def main(program: str, description: str, commands: Mapping[str, Command], argv: 
     parser, subparsers = build_parser(program, description, commands)
     with report_user_errors():
         try:
-            words = _one_word(list(sys.argv[1:] if argv is None else argv), commands)
+            words = one_word(list(sys.argv[1:] if argv is None else argv), commands)
             if len(words) > 1 and words[0] in commands and commands[words[0]].first and not words[1].startswith("-"):
                 words.insert(1, f"--{commands[words[0]].first}")
-            chosen = parser.parse_args(_as_declared(words, subparsers))
+            sub = subparsers.get(words[0]) if words else None
+            chosen = parser.parse_args(as_declared(words, sub) if sub else words)
             name = chosen.command
             options = vars(parser.instantiate(chosen)[name])
         except argparse.ArgumentError as error:
@@ -67,53 +67,6 @@ def build_parser(
         group.add_subcommand(name, sub, help=command.help)
         subparsers[name] = sub
     return parser, subparsers
-
-
-def _one_word(words: list[str], commands: Mapping[str, Command]) -> list[str]:
-    """`regions inspect` as the command `regions-inspect`; `regions` alone lists what begins with it."""
-    if "-".join(words[:2]) in commands:
-        return ["-".join(words[:2]), *words[2:]]
-    family = {name: command for name, command in commands.items() if words and name.startswith(f"{words[0]}-")}
-    if not family or words[0] in commands:
-        return words
-    if words[1:2] in ([], ["-h"], ["--help"]):
-        for name, command in family.items():
-            print(f"{name.replace('-', ' ', 1):<20} {command.help}")
-        raise SystemExit(0)
-    names = ", ".join(name.replace("-", " ", 1) for name in family)
-    raise UserError(f"no command '{' '.join(words[:2])}'; there are {names}; see --help")
-
-
-def _as_declared(words: list[str], subparsers: Mapping[str, ArgumentParser]) -> list[str]:
-    """`--scorer NAME`, once or more often, as a value of `--scorers`; hyphens as underscores, and `--trust-pickle` or
-    `--regions` as the options of `data` that they are."""
-    sub = next((subparsers[word] for word in words[:1] if word in subparsers), None)
-    if sub is None:
-        return words
-    known = {option: action for action in sub._actions for option in action.option_strings}
-    given: list[str] = []
-    named: list[str] = []
-    nested: dict[str, dict[str, Any]] = {}
-    rest = iter(words)
-    for word in rest:
-        name, equals, value = word.partition("=")
-        if name == "--scorer" and name not in known and "--scorers" in known:
-            named.append(value if equals else next(rest, ""))
-            continue
-        path = name.split(".")
-        if path[0] == "--options" and len(path) == 3 and name not in known:
-            # jsonargparse would let each key of an inner dictionary take the place of those before it
-            nested.setdefault(path[1], {})[path[2]] = yaml.safe_load(value if equals else next(rest, ""))
-            continue
-        plain = name[2:].replace("-", "_")
-        meant = next((full for full in (name, f"--{plain}", f"--data.{plain}") if full in known), name)
-        given.append(meant + equals + value if name.startswith("--") else word)
-    for scorer, options in nested.items():
-        given += [f"--options.{scorer}", json.dumps(options)]
-    if not named:
-        return given
-    weighted = get_origin(getattr(known["--scorers"], "_typehint", None)) is dict
-    return [*given, "--scorers", json.dumps(dict.fromkeys(named, 1.0) if weighted else named)]
 
 
 def _explain(message: str, subparsers: Mapping[str, ArgumentParser], argv: Sequence[str]) -> str:

@@ -1,17 +1,11 @@
 """`probe.py template`: visual words, typed or those of a caption, in the templates of papers/002 or in one's own."""
 
-import json
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 from probing_vlp.errors import UserError
 from probing_vlp.experiments.base import make_cases
 from probing_vlp.experiments.templates import TEMPLATES, parse_template
 from probing_vlp.tagging import load_tagger
-
-LISTS = ("--words", "--experiments")
-"""Options that take the words up to the next option."""
 
 
 @dataclass
@@ -55,17 +49,3 @@ def visual_words(config: TemplateConfig) -> list[str]:
         said = f"--caption '{config.caption}': has no noun" if config.caption else "no visual words"
         raise UserError(f"{said}; give them with --words man horse field")
     return given[: config.count or None]
-
-
-def gather(argv: Sequence[str], lists: Collection[str] = LISTS) -> list[str]:
-    """`--words man horse` as `--words ["man", "horse"]`: what follows such an option belongs to it."""
-    words, made = list(argv), list[str]()
-    while words:
-        option, equals, value = words.pop(0).partition("=")
-        if option not in lists:
-            made.append(option + equals + value)
-            continue
-        values = [value] if equals else list(takewhile(lambda word: not word.startswith("--"), words))
-        del words[: 0 if equals else len(values)]
-        made += [option, values[0] if len(values) == 1 and values[0].startswith("[") else json.dumps(values)]
-    return made

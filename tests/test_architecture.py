@@ -16,7 +16,7 @@ LONGEST = 400
 """Lines in a file, tests too."""
 LAYERS = (
     {"__init__", "errors", "records", "lookup", "stats", "files", "json_list", "memory"},
-    {"checkpoints", "cider_d", "cli", "dump", "tagging", "torchvision_cpu", "torchvision_hook"},
+    {"checkpoints", "cider_d", "cli", "dump", "shorthand", "tagging", "torchvision_cpu", "torchvision_hook"},
     {"data"},
     {"captioner", "scorers"},
     {"training"},

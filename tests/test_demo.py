@@ -6,23 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from told import parse
 
-from analysis.__main__ import COMMANDS as ANALYSIS
-from analysis.__main__ import name_dumps
-from probe import COMMANDS as PROBE
 from probing_vlp.chapters import ROOT
-from probing_vlp.cli import build_parser
 from probing_vlp.demo import DemoConfig, chapters
-from train import COMMANDS as TRAIN
 
 
 def test_every_chapter_is_a_command_that_parses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    for _, words in chapters(DemoConfig("somewhere", "photographs")):
-        program, arguments = (words[1], name_dumps(words[2:])) if words[0] == "-m" else (words[0], words[1:])
-        commands = {"train.py": TRAIN, "probe.py": PROBE, "analysis": ANALYSIS}[program]
-        chosen = build_parser(program, "", commands)[0].parse_args(arguments)
-        assert chosen.command == arguments[0]
+    for chosen in parse(chapters(DemoConfig("somewhere", "photographs"))):
         assert "somewhere" in str(chosen)
 
 

@@ -5,7 +5,7 @@ from programs import Programs
 
 from probing_vlp.errors import UserError
 from probing_vlp.experiments.templates import TEMPLATES, own_template, parse_template
-from probing_vlp.templating import TemplateConfig, gather, visual_words
+from probing_vlp.templating import TemplateConfig, visual_words
 
 TOP = ("man", "horse", "field")
 BOTTOM = ("tracks", "person", "guy", "background", "bicycle", "man", "bike", "train")
@@ -87,15 +87,6 @@ def test_a_scorer_has_its_own_template() -> None:
     names = ("uniter", "mini-clip", "mini-vilbert", "cider", "my_package:Scorer")
     assert [own_template(name) for name in names] == ["uniter", "clip", "vilbert", "lxmert", "lxmert"]
     assert all(own_template(name) in TEMPLATES for name in names)
-
-
-def test_words_behind_an_option_are_its_list() -> None:
-    assert gather(["template", "--words", "man", "horse", "--count", "1"]) == [
-        "template", "--words", '["man", "horse"]', "--count", "1",
-    ]  # fmt: skip
-    assert gather(["--words=man,horse", "--experiments", "[shuffled]"]) == [
-        "--words", '["man,horse"]', "--experiments", "[shuffled]",
-    ]  # fmt: skip
 
 
 def test_visual_words_of_a_caption_or_as_typed() -> None:

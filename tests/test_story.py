@@ -4,28 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from told import parse
 
-from analysis.__main__ import COMMANDS as ANALYSIS
-from analysis.__main__ import name_dumps
-from probe import COMMANDS as PROBE
-from probing_vlp.chapters import ROOT, Chapter
-from probing_vlp.cli import build_parser
+from probing_vlp.chapters import ROOT
 from probing_vlp.crossing import MatrixConfig, find
 from probing_vlp.crossing import chapters as crossing
 from probing_vlp.dump import read_dump, write_dump
 from probing_vlp.errors import UserError
 from probing_vlp.records import CaptionRecord
 from probing_vlp.story import StoryConfig, chapters, run
-from train import COMMANDS as TRAIN
-
-
-def parse(story: list[Chapter]) -> None:
-    for _, words in story:
-        program, arguments = (words[1], name_dumps(words[2:])) if words[0] == "-m" else (words[0], words[1:])
-        if arguments[:2] == ["regions", "grid"]:
-            arguments = ["regions-grid", *arguments[2:]]
-        commands = {"train.py": TRAIN, "probe.py": PROBE, "analysis": ANALYSIS}[program]
-        build_parser(program, "", commands)[0].parse_args(arguments)
 
 
 @pytest.mark.parametrize(
