@@ -114,7 +114,7 @@ def test_the_sentence() -> None:
 
 def test_nothing_was_measured() -> None:
     found = verdicts([])
-    assert len(found) == 10 and all(each.value is None for each in found.values())
+    assert len(found) == 13 and all(each.value is None for each in found.values())
 
 
 def test_human_captions_stand_in_for_the_dumps() -> None:
@@ -171,3 +171,21 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     run_habits(HabitsConfig([path], out=tmp_path))
     assert "dump  habit:noun_piling  yes  nouns 5.00" in capsys.readouterr().out
     assert {each.name for each in read_rows(tmp_path / "habits.csv")} >= {"habit:prefix", "reward_hacking"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "value"),
+    [
+        ([*drift("bad_ending", 0.3, 0.1), row("verify:dump/end-dropped:share", 0.02, 0.0, 0.09)], 1.0),
+        ([*drift("bad_ending", 0.3, 0.1), row("verify:dump/end-dropped:share", 0.02, 0.0, 0.11)], 0.0),  # not for sure
+        (
+            [*drift("bad_ending", 0.0, 0.1), row("verify:dump/end-dropped:share", 0.02, 0.0, 0.09)],
+            0.0,
+        ),  # none broke off
+        (drift("bad_ending", 0.3, 0.1), None),  # nobody asked the scorer
+    ],
+)
+def test_a_flaw_is_tolerated_where_it_costs_next_to_nothing(rows: list[Row], value: float | None) -> None:
+    found = verdicts([*RIGHT, *rows])
+    assert found["tolerated:fragments"].value == value
+    assert ("scorer does not mind fragments" in found["reward_hacking"].note) == (value == 1)

@@ -38,6 +38,19 @@ def test_what_was_not_tried_is_not_said_to_be_so() -> None:
     assert verdicts(rows, ["S"], {"S": []}) == []
 
 
+def test_flaws_that_cost_nothing() -> None:
+    free = [Row("tolerated:fragments", "S", 1.0, None, None, 9, "", "")]
+    lists = [Row("paid:true_nouns", "S", 1.0, None, None, 9, "", "")]
+    told = [habit("length", 0.0), habit("fragments", 1.0)]
+    (one,) = verdicts([*told, *free, *lists], ["S"], {"S": ["clip"]})
+    assert sentence(one) == "clip takes a list of things for a match, and does not mind broken endings"
+    assert proviso(one) == "The captions drifted to fragments."
+    assert sentence(verdicts([*told, *free], ["S"], {"S": ["clip"]})[0]) == "clip does not mind broken endings"
+    (named,) = verdicts([habit("length", 1.0), *free], ["S"], {"S": ["clip"]})
+    assert sentence(named) == "clip mistakes length for a match"
+    assert proviso(named) == "It does not mind broken endings."
+
+
 def test_several_captioners_and_several_scorers() -> None:
     nouns, length, both = ("piled-up nouns",), ("length",), ("piled-up nouns", "length")
     of = lambda scorer, named, suspected=(): Verdict("S", scorer, named, suspected, ())  # noqa: E731

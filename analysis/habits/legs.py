@@ -38,8 +38,10 @@ DOSES: Mapping[str, Dose] = {
     ),
     "connected": Dose("this connective between phrases", "other connectives there", "connective"),
 }
-LENGTH, ORDER = "fillers-appended", "shuffled"
-"""Doses that are judged without a contrast."""
+LENGTH = "fillers-appended"
+"""The dose that is judged without a contrast."""
+ORDER, FLAWS = "shuffled", {"repeated": "captions said twice", "end-dropped": "captions that break off"}
+"""Doses that are judged by what they cost."""
 
 
 class Leg(NamedTuple):
@@ -92,6 +94,17 @@ def scorer_leg(doses: Sequence[str], found: Found) -> Leg:
     known = [leg for leg in legs if leg.holds is not None]
     chosen = [leg for leg in known if leg.holds] or known or legs[:1]
     return Leg(any(leg.holds for leg in known) if known else None, "; ".join(leg.said for leg in chosen))
+
+
+def tolerance(flaws: Sequence[str], found: Found) -> Leg:
+    """Whether each of these flaws costs less than MATERIAL of what captions are worth, by the end of the interval."""
+    tested = [(flaw, one) for flaw in flaws if (one := found.dose(flaw, "share")) and found.worth(one[0]) > 0]
+    if not tested:
+        return Leg(None, f"no such flaw was tried on {found.scorer}")
+    holds = all(share.ci_high is not None and share.ci_high < MATERIAL for _, (_, share) in tested)
+    told = "; ".join(f"{FLAWS[flaw]} cost {_value(share)}" for flaw, (_, share) in tested)
+    verb = "does not mind" if holds else "minds"
+    return Leg(holds, f"{found.scorer} {verb}: {told} of what another image's caption costs")
 
 
 def _fewer(key: str, found: Found) -> bool:

@@ -26,6 +26,10 @@ EXACT = {"prefix": "the opening “{}”", "connective": "the word “{}”"}
 """How a habit is called whose drift row quotes the words."""
 
 
+FREE = {"repetition": "repetition", "fragments": "broken endings"}
+"""How a flaw is called that the scorer does not mind."""
+
+
 class Verdict(NamedTuple):
     """What the captions of a dump say of the scorer that they were trained to please."""
 
@@ -37,6 +41,10 @@ class Verdict(NamedTuple):
     """Changes that the scorer was not asked about."""
     effects: tuple[str, ...]
     """What came with it."""
+    tolerated: tuple[str, ...] = ()
+    """Flaws that the captions fell into and the scorer charges nothing for."""
+    lists: bool = False
+    """Whether captions name more nouns and the scorer pays for true ones."""
 
 
 def verdicts(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, Sequence[str]]) -> list[Verdict]:
@@ -52,7 +60,10 @@ def verdicts(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, S
             effects = tuple(
                 effect.words for name, effect in SIDE_EFFECTS.items() if (row := own.get(f"habit:{name}")) and row.value
             )
-            found.append(Verdict(model, listing(list(rewards[model])), named, suspected, effects))
+            free = tuple(word for name, word in FREE.items() if (row := own.get(f"tolerated:{name}")) and row.value)
+            lists = bool((row := own.get("paid:true_nouns")) and row.value)
+            scorer = listing(list(rewards[model]))
+            found.append(Verdict(model, scorer, named, suspected, effects, free, lists))
     return found
 
 
@@ -68,8 +79,11 @@ def by_scorer(judged: Sequence[Verdict]) -> list[Verdict]:
     found = []
     for scorer in dict.fromkeys(one.scorer for one in judged):
         own = [one for one in judged if one.scorer == scorer]
-        parts = (_most([getattr(one, part) for one in own]) for part in ("named", "suspected", "effects"))
-        found.append(Verdict(listing([one.model for one in own]), scorer, *parts))
+        named, suspected, effects, free = (
+            _most([getattr(one, part) for one in own]) for part in ("named", "suspected", "effects", "tolerated")
+        )
+        lists = 2 * sum(one.lists for one in own) > len(own)
+        found.append(Verdict(listing([one.model for one in own]), scorer, named, suspected, effects, free, lists))
     return found
 
 
@@ -92,6 +106,11 @@ def headline(judged: Sequence[Verdict], scorers: Sequence[str]) -> str:
         if owners:
             what = f"What {listing([one.scorer for one in owners])} {verb} for a match"
             return what if len(owners) > 1 else sentence(owners[0])
+    if several := [one for one in judged if one.lists]:
+        return f"{len(several)} of {len(judged)} scorers take a list of things for a match"
+    if counts := Counter(text for one in judged for text in one.tolerated):
+        flaw, most = counts.most_common(1)[0]
+        return f"{most} of {len(judged)} scorers {'do' if most > 1 else 'does'} not mind {flaw}"
     return f"What does {listing(scorers)} take for a good caption?" if scorers else "How do these captions differ?"
 
 
@@ -101,7 +120,10 @@ def sentence(one: Verdict) -> str:
         return f"{one.scorer} mistakes {listing(one.named)} for a match"
     if one.suspected:
         return f"{one.scorer} may mistake {listing(one.suspected)} for a match"
-    return f"No bad habit of {one.scorer} shows in these captions"
+    free = f"does not mind {listing(one.tolerated)}" if one.tolerated else ""
+    if one.lists:
+        return f"{one.scorer} takes a list of things for a match{free and f', and {free}'}"
+    return f"{one.scorer} {free}" if free else f"No bad habit of {one.scorer} shows in these captions"
 
 
 def proviso(one: Verdict) -> str:
@@ -112,5 +134,8 @@ def proviso(one: Verdict) -> str:
     elif one.suspected:
         parts.append(f"Also changed, and not tried on the scorer: {listing(one.suspected)}.")
     if one.effects:
-        parts.append(f"With it came {listing(one.effects)}.")
+        how = "With it came" if one.named or one.suspected else "The captions drifted to"
+        parts.append(f"{how} {listing(one.effects)}.")
+    if one.tolerated and (one.named or one.suspected):
+        parts.append(f"It does not mind {listing(one.tolerated)}.")
     return " ".join(parts)

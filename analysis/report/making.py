@@ -186,7 +186,11 @@ def verified_rows(paths: Sequence[Path], context: Context) -> list[Row]:
 
 def foreign(dumps: Sequence[CaptionDump], verified: Sequence[Row]) -> list[str]:
     """A warning if the captions of a dump were verified that is none of these."""
-    changed = {source_of({(row.name, row.model): row}, "dump") for row in verified if ":dump/" in row.name}
+    changed = {
+        source_of({(row.name, row.model): row}, "dump")
+        for row in verified
+        if ":dump/" in row.name and row.name.endswith(":score")
+    }
     names = {name.partition(", seed")[0] for name in changed} - {dump.name for dump in dumps}
     told = "The captions that scorers were asked about are those of {}, which is none of these dumps."
     return [told.format(listing(sorted(names)))] if names else []

@@ -145,7 +145,8 @@ def every(found: Found, scorers: Sequence[str], base: str) -> Exhibit:
 
 def source_of(found: Found, base: str) -> str:
     """Which captions were changed, as the rows' source names them: "ce, seed 1, template clip"."""
-    source = next((row.source for (name, _), row in found.items() if name.startswith(f"verify:{base}/")), "")
+    start, end = f"verify:{base}/", ":score"
+    source = next((row.source for (name, _), row in found.items() if name.startswith(start) and name.endswith(end)), "")
     return source.partition(": ")[2] or source
 
 

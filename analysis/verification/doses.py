@@ -1,8 +1,8 @@
 """What a thing is worth to a scorer beyond as many fillers, from the doses of a verification (`experiments.doses`).
 
     verify:BASE/EXPERIMENT:net     mean over images of the contrast of gains that CONTRASTS names, paired
-    verify:BASE/shuffled:share     what shuffled words cost, as a share of what another image's caption costs: 0 for a
-                                   scorer blind to word order, 1 where order is worth as much as the right caption
+    verify:BASE/EXPERIMENT:share   what a flaw of FLAWS costs, as a share of what another image's caption costs: 0 for a
+                                   scorer that does not mind it, 1 where it is as bad as the wrong caption
 
 An image counts where all captions of a contrast exist and are scored.  The note names the prefix or the connective.
 """
@@ -22,7 +22,7 @@ from probing_vlp.stats import bootstrap_mean, bootstrap_ratio
 SOURCE = __name__
 WORDS = {"prefix-first": "prefix", "connected": "connective"}
 """Contrasts that are about given words, and where a verification's header has them."""
-SHUFFLED, OTHER = "shuffled", "other-caption"
+FLAWS, OTHER = ("shuffled", "repeated", "end-dropped"), "other-caption"
 
 
 def net_rows(verification: Verification, base: str, scorer: str, context: Context) -> list[Row]:
@@ -40,9 +40,11 @@ def net_rows(verification: Verification, base: str, scorer: str, context: Contex
             estimate = bootstrap_mean(net, context.generator(label), context.draws)
             key = WORDS.get(name)
             rows.append(row(label, scorer, estimate, unit, SOURCE, f"{key}: {verification.header[key]}" if key else ""))
-    if {SHUFFLED, OTHER} <= gains.keys():
-        rows.append(_share(gains, f"verify:{base}/{SHUFFLED}:share", scorer, context))
-    return rows
+    tried = [flaw for flaw in FLAWS if {flaw, OTHER} <= gains.keys()]
+    return [
+        *rows,
+        *(_share(gains[flaw], gains[OTHER], f"verify:{base}/{flaw}:share", scorer, context) for flaw in tried),
+    ]
 
 
 def _gains(pairs: Sequence[Pair], scorer: str) -> dict[int, float]:
@@ -51,8 +53,8 @@ def _gains(pairs: Sequence[Pair], scorer: str) -> dict[int, float]:
     return {pair.image_id: float(gain) for pair, gain in zip(pairs, change, strict=True) if not math.isnan(gain)}
 
 
-def _share(gains: Mapping[str, Mapping[int, float]], name: str, scorer: str, context: Context) -> Row:
-    images = sorted(gains[SHUFFLED].keys() & gains[OTHER].keys())
-    shuffled, other = (-np.array([gains[of][image] for image in images]) for of in (SHUFFLED, OTHER))
-    estimate = bootstrap_ratio(shuffled, other, context.generator(name), context.draws)
+def _share(flaw: Mapping[int, float], other: Mapping[int, float], name: str, scorer: str, context: Context) -> Row:
+    images = sorted(flaw.keys() & other.keys())
+    costs, whole = (-np.array([gains[image] for image in images]) for gains in (flaw, other))
+    estimate = bootstrap_ratio(costs, whole, context.generator(name), context.draws)
     return row(name, scorer, estimate, f"share of the cost of {OTHER}", SOURCE)
