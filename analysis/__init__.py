@@ -12,5 +12,5 @@ ANALYSES = {
     "parts": "analysis.statistics.part_unigrams:measure",
     "drift": "analysis.drift.drift:measure",
     "patterns": "analysis.patterns.shares:measure",
-    "found_patterns": "analysis.patterns.found_patterns:measure",
+    "found-patterns": "analysis.patterns.found_patterns:measure",
 }

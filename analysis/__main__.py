@@ -41,7 +41,7 @@ HELP = {
     "drift": "vocabulary, repetition, fragments, diversity, copies, objects, KL; and what crossed a threshold",
     "parts": "the ten most frequent nouns, verbs, adjectives and function words",
     "patterns": "the prefixes and sentence patterns of papers/002, table 5",
-    "found_patterns": "sentence patterns found in the captions, with their lift over human captions",
+    "found-patterns": "sentence patterns found in the captions, with their lift over human captions",
 }
 
 
@@ -147,7 +147,7 @@ def name_dumps(argv: Sequence[str]) -> list[str]:
     return [*argv[:1], *named, *argv[1 + len(dumps) :]]
 
 
-OPTIONS = {"drift": Drift, "found_patterns": Found}
+OPTIONS = {"drift": Drift, "found-patterns": Found}
 COMMANDS = {
     "report": Command(making.Report, making.run, "one HTML page and its numbers on one or several dumps"),
     "survey": Command(survey.Survey, survey.run, "dumps of any size, chunk by chunk, in several processes"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from probing_vlp.data.text import is_foreign
 from probing_vlp.dump import CaptionDump, read_dump
 from probing_vlp.errors import UserError
 
@@ -30,7 +31,8 @@ def read_dumps(paths: Sequence[Path]) -> list[CaptionDump]:
 
 
 def check_comparable(dumps: Sequence[CaptionDump]) -> None:
-    """UserError for dumps of different splits, an image with two captions, and a dump of nothing but empty captions."""
+    """UserError for dumps of different splits, an image with two captions, and a dump of nothing but empty captions or
+    captions of another script."""
     splits = {str(dump.header["split"]): dump for dump in dumps if dump.header.get("split")}
     if len(splits) > 1:
         (split, dump), (other, second) = list(splits.items())[:2]
@@ -45,6 +47,8 @@ def check_comparable(dumps: Sequence[CaptionDump]) -> None:
             )
         if not any(record.caption.strip() for record in dump.records):
             raise UserError(f"{dump.path}: every caption is empty; make the dump again")
+        if all(is_foreign(record.caption) for record in dump.records if record.caption.strip()):
+            raise UserError(f"{dump.path}: every caption is of another script; the analyses read English captions")
 
 
 def common_images(dumps: Sequence[CaptionDump]) -> list[int]:
@@ -72,6 +76,12 @@ def warnings(dumps: Sequence[CaptionDump], common: Sequence[int]) -> list[str]:
         empty = sum(not record.caption.strip() for record in dump.records)
         if empty:
             told.append(f"{empty:,} of {dump.name}’s {len(dump.records):,} captions are empty; they count as captions.")
+        foreign = sum(is_foreign(record.caption) for record in dump.records)
+        if foreign:
+            told.append(
+                f"{foreign:,} of {dump.name}’s {len(dump.records):,} captions are of another script; their words are "
+                "counted, and their parts of speech are guesses."
+            )
     return told
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from analysis.context import Context
 from analysis.reading import Reading
-from analysis.statistics.caption_counts import columns, counted_rows, counters, is_foreign, refuse
-from probing_vlp.data.text import tokenize
+from analysis.statistics.caption_counts import columns, counted_rows, counters, refuse
+from probing_vlp.data.text import is_foreign, tokenize
 from probing_vlp.errors import UserError
 from probing_vlp.records import CaptionRecord
 

@@ -235,6 +235,7 @@ def test_odd_captions_are_shown_and_counted(world: Path, tmp_path: Path) -> None
         ({"dumps": ["ce", "val"]}, "compare dumps of one split"),
         ({"dumps": ["twice"]}, "image 42 stands there 2 times"),
         ({"dumps": ["blank"]}, "every caption is empty"),
+        ({"dumps": ["script"]}, "every caption is of another script"),
         ({"verification": ["nowhere.jsonl"]}, "nowhere.jsonl"),
         ({"verification": ["rows.csv"]}, "holds no rows of a verification"),
         ({"dumps": ["ce", "none"]}, "holds no captions"),
@@ -257,6 +258,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
         "val": tmp_path / "val.jsonl",
         "twice": tmp_path / "twice.jsonl",
         "blank": tmp_path / "blank.jsonl",
+        "script": tmp_path / "script.jsonl",
         "rows.csv": tmp_path / "rows.csv",
         "holes": tmp_path / "holes",
         "broken": tmp_path / "broken",
@@ -268,6 +270,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     write_dump(places["val"], {"name": "val", "split": "val"}, [CaptionRecord(42, "a dog")])
     write_dump(places["twice"], {"name": "twice"}, [CaptionRecord(42, "a dog"), CaptionRecord(42, "a cat")])
     write_dump(places["blank"], {"name": "blank"}, [CaptionRecord(42, " ")])
+    write_dump(places["script"], {"name": "script"}, [CaptionRecord(42, "一只狗"), CaptionRecord(7, "")])
     write_rows(tmp_path, [Row("length", "ce", 9.0, None, None, 1, "words", "x")], "rows")
     places["holes"].mkdir()
     places["broken"].mkdir()

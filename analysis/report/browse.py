@@ -66,7 +66,7 @@ def find_marks(dumps: Sequence[CaptionDump], context: Context, skip: Sequence[st
         module = importlib.import_module(ANALYSES[name].partition(":")[0])
         for dump in dumps:
             found[dump.name] |= module.columns(readings(dump, context), context)
-    if "found_patterns" in ANALYSES and "found_patterns" not in skip:
+    if "found-patterns" in ANALYSES and "found-patterns" not in skip:
         for source in dumps[1:] or dumps:
             discovery, _ = find(readings(source, context), context)
             for dump in dumps:

@@ -10,7 +10,6 @@ foreign one has words that the language model does not know and parts of speech 
 no rule to measure by, `refuse` makes the first such caption an error.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from analysis.context import Context
 from analysis.ratios import CAPTIONS, Ratio, column
 from analysis.reading import Reading
 from analysis.results import Row
-from probing_vlp.data.text import tokenize
+from probing_vlp.data.text import is_foreign, tokenize
 from probing_vlp.errors import UserError
 from probing_vlp.records import CaptionRecord
 
@@ -53,15 +52,6 @@ def counted_rows(found: Mapping[str, Counter[str]], model: str, context: Context
     counts = {"images": len(images), "repeated_images": sum(times > 1 for times in images.values())}
     n = images.total()
     return [Row(name, model, float(count), None, None, n, "images", __name__) for name, count in counts.items()]
-
-
-def is_foreign(caption: str) -> bool:
-    """Whether more of its letters are of other scripts than of the Latin one."""
-    if caption.isascii():
-        return False
-    letters = [letter for letter in caption if letter.isalpha()]
-    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
-    return latin < len(letters) - latin
 
 
 def refuse(path: Path, records: Iterable[CaptionRecord]) -> Iterator[CaptionRecord]:

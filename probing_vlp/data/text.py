@@ -6,6 +6,7 @@ published 9,487; deleting all punctuation gives 9,566.
 """
 
 import string
+import unicodedata
 
 _TABLE = str.maketrans({**dict.fromkeys(string.punctuation), **dict.fromkeys("-/,", " ")})
 
@@ -13,3 +14,12 @@ _TABLE = str.maketrans({**dict.fromkeys(string.punctuation), **dict.fromkeys("-/
 def tokenize(caption: str) -> list[str]:
     """Lower-case words without punctuation: "A dog's T-shirt." gives a, dogs, t, shirt."""
     return caption.lower().translate(_TABLE).split()
+
+
+def is_foreign(caption: str) -> bool:
+    """Whether more of its letters are of other scripts than of the Latin one."""
+    if caption.isascii():
+        return False
+    letters = [letter for letter in caption if letter.isalpha()]
+    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
+    return latin < len(letters) - latin
