@@ -17,7 +17,7 @@ from analysis.context import Context, load_context
 from analysis.drift import learning
 from analysis.drift.drift import use_thresholds
 from analysis.habits import naming
-from analysis.inputs import check_folder, data_of, read_dumps
+from analysis.inputs import check_folder, check_split, data_of, read_dumps
 from analysis.patterns import show as show_patterns
 from analysis.patterns.found_patterns import use_baseline
 from analysis.report import making
@@ -105,6 +105,8 @@ class Matrix:
 def run(config: Measure, name: str) -> None:
     """Measure every dump, then write.  Raises UserError before anything is written."""
     dumps = read_dumps(config.dumps)
+    if isinstance(config, Drift):
+        check_split(dumps)
     check_folder(config.out)
     data = config.data or data_of(dumps)
     context = load_context(data, config.corpus, config.seed, config.draws, config.lm, config.lm_order)
@@ -121,6 +123,7 @@ def run(config: Measure, name: str) -> None:
 def run_matrix(config: Matrix) -> None:
     """Means, intervals and differences of all scores that the dumps hold, as a table and as tidy rows."""
     dumps = read_dumps(config.dumps)
+    check_split(dumps)
     check_folder(config.out)
     rows = score_rows(dumps, Context({}, list, seed=config.seed, draws=config.draws))
     table = matrix_table(rows, [dump.name for dump in dumps], {dump.name: reward_scorers(dump) for dump in dumps})

@@ -40,6 +40,12 @@ class Context:
     """The order that it must have."""
     memory: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UserError(f"--seed {self.seed}: must be 0 or more")
+        if self.draws < 1:
+            raise UserError(f"{self.draws} bootstrap draws: at least 1 is needed")
+
     def generator(self, name: str) -> np.random.Generator:
         """A generator for one quantity: its interval is the same whatever else is measured."""
         return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
@@ -66,8 +72,6 @@ def load_context(
     """
     if corpus not in ("coco", "data"):
         raise UserError(f"the language model's corpus is coco or data, not '{corpus}'")
-    if draws < 1:
-        raise UserError(f"{draws} bootstrap draws: at least 1 is needed")
     data = load_data(source)
     own = functools.partial(_train_captions, data)
     return Context(

@@ -10,9 +10,13 @@ from probing_vlp.data.text import is_foreign
 from probing_vlp.dump import CaptionDump, read_dump
 from probing_vlp.errors import UserError
 
+PEOPLE = "human"
+"""The model of rows about people's captions, which no dump can be."""
+
 
 def read_dumps(paths: Sequence[Path]) -> list[CaptionDump]:
-    """Read dumps under distinct labels: those that share a name are told apart by their paths."""
+    """Read dumps under distinct labels: those that share a name, or have that of the rows of people's captions, are
+    told apart by their paths."""
     if not paths:
         raise UserError("no dump given; make one with: python probe.py dump --run RUN")
     resolved = [path.resolve() for path in paths]
@@ -23,20 +27,25 @@ def read_dumps(paths: Sequence[Path]) -> list[CaptionDump]:
     for dump in dumps:
         if not dump.records:
             raise UserError(f"{dump.path}: holds no captions; make the dump again")
-    names = Counter(dump.name for dump in dumps)
+    names = Counter([PEOPLE, *(dump.name for dump in dumps)])
     return [
         replace(dump, name=f"{dump.name} ({_apart(path, resolved)})") if names[dump.name] > 1 else dump
         for dump, path in zip(dumps, resolved, strict=True)
     ]
 
 
-def check_comparable(dumps: Sequence[CaptionDump]) -> None:
-    """UserError for dumps of different splits, an image with two captions, and a dump of nothing but empty captions or
-    captions of another script."""
+def check_split(dumps: Sequence[CaptionDump]) -> None:
+    """UserError for dumps of different splits."""
     splits = {str(dump.header["split"]): dump for dump in dumps if dump.header.get("split")}
     if len(splits) > 1:
         (split, dump), (other, second) = list(splits.items())[:2]
         raise UserError(f"{dump.path} is of split {split}, {second.path} of split {other}; compare dumps of one split")
+
+
+def check_comparable(dumps: Sequence[CaptionDump]) -> None:
+    """UserError for dumps of different splits, an image with two captions, and a dump of nothing but empty captions or
+    captions of another script."""
+    check_split(dumps)
     for dump in dumps:
         counts = Counter(record.image_id for record in dump.records)
         image_id, times = counts.most_common(1)[0]

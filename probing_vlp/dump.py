@@ -29,6 +29,7 @@ from probing_vlp.json_list import json_entries
 from probing_vlp.records import CaptionRecord
 
 FORMAT, VERSION = "caption-dump", 1
+LARGEST_ID = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -196,13 +197,18 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
             f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}); the dump was cut or "
             "is of another format; make it again with --resume"
         ) from None
+    except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
+        reason = str(error).split(";")[0]
+        raise UserError(f"{path}, line {number}: not JSON ({reason}); make the dump again") from None
     if not isinstance(row, dict):
         raise UserError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
     return row
 
 
 def _is_captioned(row: Any) -> bool:
-    return isinstance(row, dict) and type(row.get("image_id")) is int and isinstance(row.get("caption"), str)
+    if not (isinstance(row, dict) and type(row.get("image_id")) is int and isinstance(row.get("caption"), str)):
+        return False
+    return -LARGEST_ID <= row["image_id"] <= LARGEST_ID
 
 
 def _is_number(value: Any) -> bool:

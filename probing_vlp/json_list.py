@@ -66,6 +66,8 @@ class _Reader:
                 line = self.line + self.text.count("\n", self.place, error.pos)
                 if len(self.text) - self.place > LONGEST or not self._more():
                     self.refuse(error.msg, line)
+            except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
+                self.refuse(str(error).split(";")[0])
             else:
                 # a number may go on in the next block: "3", "3.", "3e+"
                 if len(self.text) - end > 3 or not self._more():

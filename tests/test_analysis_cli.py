@@ -165,6 +165,7 @@ def test_no_train_split_for_the_language_model(
     [
         (("--corpus", "books"), "coco or data"),
         (("--draws", "0"), "at least 1"),
+        (("--seed", "-1"), "--seed -1: must be 0 or more"),
         (("--data", "nowhere"), "nowhere"),
         (("--outt", "x"), "did you mean --out"),
     ],
@@ -173,6 +174,14 @@ def test_bad_options(
     options: tuple[str, ...], message: str, tmp_path: Path, dump: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check_refused(capsys, tmp_path / "out", message, "unigrams", dump, "--data", data, *options)
+
+
+@pytest.mark.parametrize("command", ["drift", "matrix"])
+def test_dumps_of_different_splits(
+    command: str, tmp_path: Path, dump: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dump(tmp_path / "other.jsonl", {"name": "other", "split": "val"}, RECORDS)
+    check_refused(capsys, tmp_path / "out", "of split val", command, dump, tmp_path / "other.jsonl")
 
 
 def test_no_dump(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,6 +148,11 @@ GOOD = {"image_id": 1, "caption": "a"}
         ),
         ('[{"image_id": "1", "caption": "a"}]', "entry 0: a COCO result needs"),
         ("[1]", "entry 0: a COCO result needs"),
+        ('[{"image_id": 9223372036854775808, "caption": "a"}]', "entry 0: a COCO result needs an integer image_id"),
+        ("[" * 100_000, "line 1: not JSON (maximum recursion depth"),
+        ('{"a": ' + "[" * 100_000, "line 1: not JSON (maximum recursion depth"),
+        ('[{"image_id": ' + "1" * 6000, "line 1: not JSON (Exceeds the limit"),
+        ('{"a": ' + "1" * 6000 + "}", "line 1: not JSON (Exceeds the limit"),
     ],
 )
 def test_refusals_name_the_line(tmp_path: Path, content: str, message: str) -> None:

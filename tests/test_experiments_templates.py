@@ -52,6 +52,7 @@ def test_where_table_7_differs_from_table_6() -> None:
     ("template", "words", "caption"),
     [
         ("vilbert", ("man",), "a man"),
+        ("uniter", ("man",), "a man"),  # no "of the" where nothing follows
         ("vilbert", (), None),
         ("rosita", (), None),
         ("a NOUN near a NOUN", ("man", "horse", "field"), "a man near a horse"),

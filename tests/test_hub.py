@@ -104,6 +104,20 @@ def test_a_hub_id_while_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             make("Salesforce/blip-itm-base-coco")
 
 
+def test_the_hub_is_not_asked_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("probing_vlp.scorers._hub.getproxies", dict)
+    monkeypatch.setattr("probing_vlp.scorers._hub._known", lambda host: False)
+    with pytest.raises(UserError, match="could not be had from the hub"):
+        BlipScorer("Salesforce/blip-itm-base-coco")
+    assert "etry" not in capfd.readouterr().err and not huggingface_hub.constants.HF_HUB_OFFLINE
+
+
 def test_what_looks_like_a_hub_id(tmp_path: Path) -> None:
     assert is_hub_id("openai/clip-vit-base-patch32") and is_hub_id("gpt2")
     assert not any(

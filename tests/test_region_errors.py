@@ -117,6 +117,13 @@ def test_a_cut_file_in_a_folder(write: Writer, tmp_path: Path) -> None:
         refused(tmp_path / "a", path.name, "fetch it again")
 
 
+def test_an_lmdb_that_is_open_elsewhere_in_this_process(tmp_path: Path) -> None:
+    path = vilbert_lmdb(tmp_path, detected(2))
+    with lmdb.open(str(path), readonly=True), pytest.raises(UserError, match="open elsewhere in this process"):
+        open_regions(path)
+    assert len(open_regions(path).get(Image(detected(1)[0].image.image_id, "", "")).boxes)
+
+
 @pytest.mark.parametrize("write", [uniter_all, vilbert_lmdb])
 def test_a_cut_lmdb(write: Writer, tmp_path: Path) -> None:
     path = write(tmp_path, detected())

@@ -207,6 +207,11 @@ def test_dumps_of_one_name_are_told_apart(world: Path, tmp_path: Path) -> None:
     assert [dump.name for dump in read_dumps(paths)] == ["CE (one/test.jsonl)", "CE (two/test.jsonl)"]
 
 
+def test_no_dump_has_the_name_of_the_rows_of_peoples_captions(tmp_path: Path) -> None:
+    (dump,) = read_dumps([dump_to(tmp_path / "theirs.jsonl", "human", CE, BEFORE)])
+    assert dump.name == "human (theirs.jsonl)"
+
+
 def test_dumps_of_different_images_are_compared_over_the_shared_ones(world: Path, tmp_path: Path) -> None:
     ce = read_dump(world / "ce" / "dumps" / "test.jsonl")
     write_dump(tmp_path / "part.jsonl", {"name": "part"}, ce.records[:3])

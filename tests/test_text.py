@@ -14,6 +14,7 @@ from probing_vlp.data.text import tokenize
         ("red,white and/or blue", ["red", "white", "and", "or", "blue"]),
         ('the "STOP" sign (2)\n', ["the", "stop", "sign", "2"]),
         ("Ein Café", ["ein", "café"]),
+        ("a dog’s “big” ball – on grass…", ["a", "dogs", "big", "ball", "on", "grass"]),
         (" . ", []),
         ("", []),
     ],

@@ -65,7 +65,7 @@ def test_pickled_objects_need_trust(zipped: bool, tmp_path: Path) -> None:
     assert read_checkpoint(path, trust_pickle=True)["args"] == Fraction(1, 2)
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.filterwarnings("error")
 def test_a_plain_pickle_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "plain.pkl"
     path.write_bytes(pickle.dumps({"a": Fraction(1, 2)}))

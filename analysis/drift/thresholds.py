@@ -186,5 +186,5 @@ def read_bands(path: Path) -> Bands:
         }
         data, split, decoding = (str(record[key]) for key in ("data", "split", "decoding"))
         return Bands(path.name, data, split, decoding, len(record["made_from"]), bands)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: not a file of thresholds ({error!r}); {REMEDY}") from None

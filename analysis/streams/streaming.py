@@ -24,6 +24,7 @@ from analysis.reading import Reading
 from analysis.results import Row, row, unavailable
 from analysis.sums import Moments, Tally, moments
 from probing_vlp.errors import UserError
+from probing_vlp.stats import Estimate
 
 STREAMED = {
     "captions": "analysis.statistics.caption_counts",
@@ -96,4 +97,7 @@ def tally_rows(tally: Tally, setup: Mapping[str, Mapping[str, Any]], model: str,
 def _row(name: str, model: str, ratio: Ratio, sums: Moments, note: str) -> Row:
     if not sums.y:
         return unavailable(name, model, ratio.unit, ratio.source, f"no {ratio.bottom} to divide by", sums.n)
-    return row(name, model, ratio.scaled(sums.estimate()), ratio.unit, ratio.source, note)
+    value, low, high, n = ratio.scaled(sums.estimate())
+    if ratio.unit.startswith("share"):  # the normal approximation knows no bounds
+        low, high = max(low, 0.0), min(high, 1.0)
+    return row(name, model, Estimate(value, low, high, n), ratio.unit, ratio.source, note)

@@ -126,7 +126,7 @@ def _tally_text(tally: Tally) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(read_bytes(path, "file of sums", REMEDY))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise UserError(f"{path}: not a file of sums ({error}); {REMEDY}") from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: not a file of sums; {REMEDY}")

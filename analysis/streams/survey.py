@@ -23,7 +23,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analysis.context import Context, load_context
+from analysis.inputs import check_folder
 from analysis.reading import read
 from analysis.results import Row, write_rows
 from analysis.statistics.caption_counts import refuse
@@ -79,6 +80,7 @@ class Survey:
 def run(config: Survey) -> None:
     """Survey each dump, then write the rows of all."""
     check_least(config, 1, "processes", "chunk", "lm_order")
+    check_folder(config.out)
     names = chosen(config.skip)
     streams = [stream_dump(path) for path in config.dumps]
     labels = _labels(streams)
@@ -119,16 +121,18 @@ def survey_dump(
             parts.append(folder / f"{len(parts):06d}-{_digest(stamp + content)}.json")
             yield parts[-1], [CaptionRecord(record.image_id, record.caption) for record in chunk]
 
+    work = tasks()
+    first = list(islice(work, 1))  # what is wrong with the first captions is said before there is a bar
+    if not first:
+        raise UserError(f"{stream.path}: holds no captions; make the dump again")
     with _bar() as bar, _workers(config.processes, names, context) as measure:
         task = bar.add_task(label, total=stream.count)
-        for done in measure(tasks()):
+        for done in measure(chain(first, work)):
             bar.advance(task, done)
             bar.refresh()
     tally = Tally()
     for part in parts:
         tally.add(read_tally(part))
-    if not tally.captions:
-        raise UserError(f"{stream.path}: holds no captions; make the dump again")
     return Sums(setup, (Source(label, whole.hexdigest(), tally.captions),), tally)
 
 

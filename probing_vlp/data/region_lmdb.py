@@ -132,6 +132,8 @@ def entries_of(path: Path) -> Iterator[Callable[[bytes], bytes | None]]:
             with environment.begin() as transaction:
                 yield transaction.get
     except lmdb.Error as error:
+        if "already open in this process" in str(error):
+            raise UserError(f"{data}: is open elsewhere in this process, which LMDB forbids; close it there") from None
         raise UserError(f"{data}: cannot be read as an LMDB ({first_line(error)}); fetch it again") from None
 
 

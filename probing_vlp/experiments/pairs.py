@@ -96,8 +96,8 @@ def _pair(path: Path, number: int, line: str) -> Pair:
 def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}); {REMEDY}") from None
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{path}, line {number}: not JSON that can be read ({error}); {REMEDY}") from None
     if not isinstance(row, dict):
         raise UserError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}; {REMEDY}")
     return row

@@ -49,10 +49,13 @@ class Template:
         """The caption of these visual words, None if there are none."""
         fixed = (self.before + self.after).count(SLOT)
         turns = -(-max(len(words) - fixed, 0) // self.repeated.count(SLOT)) if self.repeated else 0
+        before = self.before
+        if self.repeated and not turns and SLOT in before:  # "of the" leads to a repeated part that has no word
+            before = before[: len(before) - before[::-1].index(SLOT)]
         left = iter(words)
         caption: list[str] = []
         waiting: list[str] = []  # words that lead to a slot not filled yet
-        for part in self.before + self.repeated * turns + self.after:
+        for part in before + self.repeated * turns + self.after:
             waiting.append(part)
             if part == SLOT:
                 word = next(left, None)

@@ -5,11 +5,15 @@ processor's files), or a hub id, which is downloaded once.  Every weight must be
 """
 
 import json
+import logging
 import re
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 
@@ -38,7 +42,7 @@ def load_model(
     import transformers
 
     where = _locate(checkpoint)
-    with _quiet(), _explained(checkpoint, where):
+    with hub_at_once(), _quiet(), _explained(checkpoint, where):
         config = transformers.AutoConfig.from_pretrained(where)
         if kinds and config.model_type not in kinds:
             raise UserError(
@@ -115,6 +119,29 @@ def _explained(checkpoint: str | Path, where: str) -> Iterator[None]:
             f"`hf download {checkpoint} --local-dir FOLDER`, bring FOLDER here ({FILES}) and give it as the "
             "checkpoint, or copy the hub's cache ($HF_HOME/hub)"
         ) from None
+
+
+@contextmanager
+def hub_at_once() -> Iterator[None]:
+    """Says nothing of the hub's retries, and tries nothing but the cache where the hub's name is not known."""
+    from huggingface_hub import constants
+
+    logger = logging.getLogger("huggingface_hub")
+    level, offline = logger.level, constants.HF_HUB_OFFLINE
+    logger.setLevel(logging.ERROR)
+    try:
+        constants.HF_HUB_OFFLINE = offline or not (getproxies() or _known(urlsplit(constants.ENDPOINT).hostname))
+        yield
+    finally:
+        logger.setLevel(level)
+        constants.HF_HUB_OFFLINE = offline
+
+
+def _known(host: str | None) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
 
 
 @contextmanager

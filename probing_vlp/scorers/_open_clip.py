@@ -19,6 +19,7 @@ from torch.func import functional_call
 
 from probing_vlp.errors import UserError
 from probing_vlp.files import read_bytes
+from probing_vlp.scorers._hub import hub_at_once
 
 IN_FOLDER = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 
@@ -108,14 +109,16 @@ def from_tag(arch: str, tag: str, where: Mapping[str, Any]) -> Parts:
 
     _check_known(arch, open_clip.list_models(), "architecture")
     _check_known(tag, open_clip.list_pretrained_tags_by_model(arch), f"pretrained tag of {arch}")
-    gelu = bool(open_clip.get_pretrained_cfg(arch, tag).get("quick_gelu"))
+    published = open_clip.get_pretrained_cfg(arch, tag)
+    gelu, source = bool(published.get("quick_gelu")), str(published.get("hf_hub") or published.get("url")).rstrip("/")
     try:
-        with _quiet():  # the error below says it once
+        with hub_at_once(), _quiet():  # the error below says it once
             model, _, preprocess = open_clip.create_model_and_transforms(arch, tag, force_quick_gelu=gelu, **where)
     except Exception as error:  # the hub, HTTP and the file system each have their own
         raise UserError(
-            f"clip: the weights '{tag}' of {arch} could not be had ({_first_line(error)}); give a local "
-            "file as the option checkpoint, or go online once so that they are kept"
+            f"clip: the weights '{tag}' of {arch} could not be had ({_first_line(error)}); download "
+            f"{source} where there is a network and give the file as the option checkpoint, or go online once so that "
+            "they are kept"
         ) from None
     return model, preprocess, open_clip.get_tokenizer(arch)
 

@@ -121,8 +121,11 @@ def find_vocabulary(vocab: str | Path) -> Path:
         raise UserError(f"{path}: no such vocabulary; give BERT's vocab.txt as the option vocab")
     from huggingface_hub import hf_hub_download
 
+    from probing_vlp.scorers._hub import hub_at_once
+
     try:
-        return Path(hf_hub_download(str(vocab), "vocab.txt"))
+        with hub_at_once():
+            return Path(hf_hub_download(str(vocab), "vocab.txt"))
     except Exception as error:  # the hub, HTTP and the file system each have their own
         raise UserError(
             f"the vocabulary of {vocab} could not be had ({str(error).splitlines()[0][:120]}); download its vocab.txt "
