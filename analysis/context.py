@@ -56,6 +56,11 @@ class Context:
             self.memory[key] = make()
         return self.memory[key]
 
+    def once_of(self, owner: object, what: Hashable, make: Callable[[], Any]) -> Any:
+        """The value of `make()`, made once for an object that is no key itself, such as the records of a dump."""
+        # the owner is kept beside the value: its id then names no other object
+        return self.once((what, id(owner)), lambda: (owner, make()))[1]
+
 
 def load_context(
     source: str = "embedded",

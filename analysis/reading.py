@@ -42,16 +42,15 @@ def readings(dump: CaptionDump, context: Context, keep: bool = False) -> list[Re
     With `keep` the tags are kept in the cache folder too: for the human captions, which every report asks for again.
     """
 
-    def make() -> tuple[object, list[Reading]]:
+    def make() -> list[Reading]:
         known: dict[str, Tagged] = context.once("tags", dict)
         texts = list(dict.fromkeys(record.caption for record in dump.records))
         if missing := [text for text in texts if text not in known]:
             known |= zip(missing, _kept_tags(missing, context) if keep else _tags(missing, context), strict=True)
-        # the records are kept beside the readings: their id then names no other object
-        return dump.records, _readings(dump.records, [known[record.caption] for record in dump.records])
+        return _readings(dump.records, [known[record.caption] for record in dump.records])
 
-    made: tuple[object, list[Reading]] = context.once(("readings", id(dump.records)), make)
-    return made[1]
+    made: list[Reading] = context.once_of(dump.records, "readings", make)
+    return made
 
 
 def _readings(records: Sequence[CaptionRecord], tags: Sequence[Tagged]) -> list[Reading]:

@@ -87,8 +87,7 @@ def _counts(reading: Reading, context: Context) -> tuple[float, ...]:
 
 def true_objects(image_id: int, context: Context) -> frozenset[str]:
     """Categories that the human captions of an image mention; found once an image."""
-    # the references are kept beside their objects: their id then names no other mapping
-    _, known = context.once(("objects", id(context.references)), lambda: (context.references, {}))
+    known = context.once_of(context.references, "objects", dict)
     if image_id not in known:
         texts = context.references.get(image_id, ())
         known[image_id] = frozenset(name for text in texts for name in mentions(tokenize(text)))

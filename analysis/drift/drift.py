@@ -25,6 +25,7 @@ from analysis.drift.divergence import gain_rows, kl_row
 from analysis.drift.favourite_rows import favourite_rows
 from analysis.drift.thresholds import DIRECTIONS, SHIPPED, Bands, limits, read_bands, verdict_rows
 from analysis.drift.vocabulary import counted_rows, counters  # noqa: F401  what a survey asks of a streaming analysis
+from analysis.inputs import PEOPLE
 from analysis.ratios import CAPTIONS, Ratio
 from analysis.reading import Reading, readings
 from analysis.resampling import Sums, sums_by_image
@@ -100,10 +101,8 @@ def compare(dump: CaptionDump, first: CaptionDump | None, context: Context) -> l
 
 def value_rows(dump: CaptionDump, context: Context) -> list[Row]:
     """What can be said of the dump by itself; measured once."""
-    key = ("drift", id(dump.records))
-    # the records are kept beside the rows: their id then names no other object
-    made: tuple[object, list[Row]] = context.once(key, lambda: (dump.records, _value_rows(dump, context)))
-    return made[1]
+    made: list[Row] = context.once_of(dump.records, "drift", lambda: _value_rows(dump, context))
+    return made
 
 
 def _value_rows(dump: CaptionDump, context: Context) -> list[Row]:
@@ -142,16 +141,16 @@ def change_rows(dump: CaptionDump, first: CaptionDump, context: Context) -> list
 def sums(dump: CaptionDump, context: Context) -> Sums:
     """Columns of a dump summed by image, made once; the human captions' objects are judged by the others'."""
 
-    def make() -> tuple[object, Sums]:
+    def make() -> Sums:
         captions = readings(dump, context)
         found = dict(columns(captions, context))
         if dump is context.memory.get("human captions"):
             others = {reading.image_id: context.references[reading.image_id][1:] for reading in captions}
             found |= chair.columns(captions, replace(context, references=others))
-        return dump.records, sums_by_image([reading.image_id for reading in captions], found)
+        return sums_by_image([reading.image_id for reading in captions], found)
 
-    made: tuple[object, Sums] = context.once(("drift sums", id(dump.records)), make)
-    return made[1]
+    made: Sums = context.once_of(dump.records, "drift sums", make)
+    return made
 
 
 def human_dump(first: CaptionDump, context: Context) -> CaptionDump:
@@ -160,7 +159,7 @@ def human_dump(first: CaptionDump, context: Context) -> CaptionDump:
     def make() -> CaptionDump:
         images = dict.fromkeys(record.image_id for record in first.records)
         records = (CaptionRecord(key, context.references[key][0]) for key in images if context.references.get(key))
-        made = CaptionDump("human", tuple(records))
+        made = CaptionDump(PEOPLE, tuple(records))
         readings(made, context, keep=True)
         return made
 

@@ -67,14 +67,13 @@ def _human(images: Sequence[int], context: Context, limit: int) -> list[CaptionR
 def find(captions: Sequence[Reading], context: Context) -> tuple[Discovery, list[Reading]]:
     """What is found in a sample of captions, and the baseline that it was compared with; searched once."""
 
-    def search() -> tuple[object, Discovery, list[Reading]]:
+    def search() -> tuple[Discovery, list[Reading]]:
         chosen = sample(captions)
         usual = baseline(chosen, context)
-        # the captions are kept beside what is found: their id then names no other object
-        return captions, discover(_words(chosen), _words(usual)), usual
+        return discover(_words(chosen), _words(usual)), usual
 
-    made: tuple[object, Discovery, list[Reading]] = context.once(("found", id(captions)), search)
-    return made[1:]
+    made: tuple[Discovery, list[Reading]] = context.once_of(captions, "found", search)
+    return made
 
 
 def ratios(discovery: Discovery) -> dict[str, Ratio]:

@@ -7,6 +7,7 @@ captions is in `analysis.report.verified`.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from analysis.inputs import PEOPLE
 from analysis.report import paper
 from analysis.report.charts import Dot, bar_chart
 from analysis.report.drift_tables import CHAIR, drift
@@ -27,7 +28,6 @@ from analysis.report.tables import (
     unigram_table,
 )
 from analysis.results import Row
-from analysis.streams.human import HUMAN
 from analysis.wording import number
 
 HUMAN_SERIES = 7
@@ -56,7 +56,7 @@ def build_exhibits(
 
     `papers`: the paper's name of a dump's captioner, for those whose published numbers are to stand beside ours.
     """
-    shown = [*models, HUMAN] if any(row.model == HUMAN for row in rows) else list(models)
+    shown = [*models, PEOPLE] if any(row.model == PEOPLE for row in rows) else list(models)
     return [
         table_2(rows, models, rewards, papers),
         table_4(rows, shown, papers),
@@ -92,11 +92,11 @@ def table_4(rows: Sequence[Row], models: Sequence[str], papers: Mapping[str, str
         for model in models
     )
     columns = tuple(STATISTICS.get(name, name.replace("_", " ")) for name in names)
-    n = common_n([row for row in rows if row.name in names and row.model != HUMAN], "captions")
+    n = common_n([row for row in rows if row.name in names and row.model != PEOPLE], "captions")
     table = Table("table-4", "What the captions are like, means a caption", columns, lines, n)
     missing = "" if names else SKIPPED.format("perplexity and nouns")
     tables = (table,) if names else ()
-    counts = sorted({row.n for row in rows if row.name in names and row.model == HUMAN})
+    counts = sorted({row.n for row in rows if row.name in names and row.model == PEOPLE})
     hint = f"People’s captions: all of the same photographs, n = {counts[-1]:,}." if counts else ""
     return Exhibit("table-4", "Statistics of the captions", hint, tables, missing=missing, paper=paper.table_4())
 
@@ -117,7 +117,7 @@ def figure_4(rows: Sequence[Row], models: Sequence[str]) -> Exhibit:
     table = unigram_table(rows, models)
     drawings = []
     for place, model in enumerate(models):
-        series = HUMAN_SERIES if model == HUMAN else place
+        series = HUMAN_SERIES if model == PEOPLE else place
         bars = [
             Dot(row.name.split(":", 2)[2], series, row.value, row.ci_low, row.ci_high)
             for row in rows

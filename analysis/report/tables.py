@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.curves import curve_title
+from analysis.inputs import PEOPLE
 from analysis.report.drawing import Drawing
 from analysis.results import Row
-from analysis.streams.human import HUMAN
 from analysis.wording import interval, number
 
 WHICH = ("first", "lowest", "highest", "last")
@@ -78,7 +78,7 @@ class Exhibit:
 
 def person(model: str) -> str:
     """A model as a heading: the pseudo-model of the human captions is people."""
-    return "people’s captions" if model == HUMAN else model
+    return "people’s captions" if model == PEOPLE else model
 
 
 def by_name(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.context import Context
+from analysis.inputs import PEOPLE
 from analysis.ratios import Ratio, Side, change_rows, ratio_rows, totals
 from analysis.reading import readings
 from analysis.results import Row
@@ -22,7 +23,6 @@ from analysis.streams.streaming import module_of
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import CaptionRecord
 
-HUMAN = "human"
 COMPARED = ("perplexity", "nouns", "unigrams", "parts")
 """Streaming analyses whose numbers are compared here; others make rows of human captions themselves."""
 
@@ -33,9 +33,9 @@ def human_dump(dumps: Sequence[CaptionDump], context: Context) -> CaptionDump:
 
     def make() -> CaptionDump:
         records = [CaptionRecord(key, text) for key in images for text in context.references.get(key, ())]
-        return CaptionDump(HUMAN, tuple(records))
+        return CaptionDump(PEOPLE, tuple(records))
 
-    found: CaptionDump = context.once((HUMAN, tuple(images)), make)
+    found: CaptionDump = context.once((PEOPLE, tuple(images)), make)
     return found
 
 
@@ -63,9 +63,9 @@ def _own_rows(name: str, human: CaptionDump, context: Context) -> list[Row]:
         side = _side(name, human, context)
         known = module.facts(context) if hasattr(module, "facts") else {}
         said = module.notes(totals(ratios, side.columns), known) if hasattr(module, "notes") else {}
-        rows += ratio_rows(ratios, side.columns, HUMAN, context, said, side.images)
+        rows += ratio_rows(ratios, side.columns, PEOPLE, context, said, side.images)
     if hasattr(module, "counters"):
-        rows += module.counted_rows(module.counters(read, context), HUMAN, context)
+        rows += module.counted_rows(module.counters(read, context), PEOPLE, context)
     return rows
 
 
@@ -82,10 +82,8 @@ def _side(name: str, dump: CaptionDump, context: Context) -> Side:
     """The columns of a dump, made once."""
     read = readings(dump, context)
 
-    def make() -> tuple[object, Side]:
-        # the readings are kept beside the columns: their id then names no other object
-        images = np.array([each.image_id for each in read])
-        return read, Side(module_of(name).columns(read, context), images)
+    def make() -> Side:
+        return Side(module_of(name).columns(read, context), np.array([each.image_id for each in read]))
 
-    made: tuple[object, Side] = context.once(("columns", name, id(read)), make)
-    return made[1]
+    made: Side = context.once_of(read, ("columns", name), make)
+    return made
