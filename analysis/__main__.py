@@ -22,14 +22,14 @@ from analysis.patterns import show as show_patterns
 from analysis.patterns.found_patterns import use_baseline
 from analysis.report import making
 from analysis.report.matrix import matrix_table, print_table
-from analysis.results import Row, write_rows
 from analysis.scores import reward_scorers, score_rows
 from analysis.streams import sums_file, survey
 from analysis.verification import rows as verification
-from analysis.wording import interval, number
 from probing_vlp.cli import Command, main
 from probing_vlp.errors import UserError
 from probing_vlp.lookup import lookup
+from probing_vlp.pages.results import Row, write_rows
+from probing_vlp.pages.wording import interval, number
 
 FIRST = {"verification": "--files", "habits": "--files", "confusion": "--files", "merge": "--sums"}
 """What the words after a command are, where they are no dumps."""

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.results import Row, unavailable
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row, unavailable
 
 SOURCE = "analysis.curves"
 CURVES = {

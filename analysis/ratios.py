@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.context import Context
-from analysis.results import Row, row
+from probing_vlp.pages.results import Row, row
 from probing_vlp.stats import Estimate, bootstrap_ratio, bootstrap_ratio_change
 
 CAPTIONS = "captions"

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.context import Context
-from analysis.results import Row, row, unavailable
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row, row, unavailable
 from probing_vlp.stats import bootstrap_mean, bootstrap_paired
 
 SOURCE = "analysis.scores"

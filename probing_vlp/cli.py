@@ -6,6 +6,7 @@ Precedence, lowest first: defaults, `--config FILE`, `--key value` in the order 
 
 import argparse
 import difflib
+import itertools
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,8 @@ class Command(NamedTuple):
     run: Callable[[Any], None]
     help: str
     first: str = ""
-    """An option whose value may stand alone as the first word: `check-scorer clip` for `check-scorer --scorer clip`."""
+    """Options whose values may stand alone as the first words: "scorer" lets `check-scorer clip` stand for
+    `check-scorer --scorer clip`, "a b" lets `similarity compare A B` stand for `--a A --b B`."""
 
 
 def main(program: str, description: str, commands: Mapping[str, Command], argv: Sequence[str] | None = None) -> None:
@@ -36,8 +38,8 @@ def main(program: str, description: str, commands: Mapping[str, Command], argv: 
     with report_user_errors():
         try:
             words = one_word(list(sys.argv[1:] if argv is None else argv), commands)
-            if len(words) > 1 and words[0] in commands and commands[words[0]].first and not words[1].startswith("-"):
-                words.insert(1, f"--{commands[words[0]].first}")
+            if words and words[0] in commands:
+                words = [words[0], *_named(words[1:], commands[words[0]].first.split())]
             sub = subparsers.get(words[0]) if words else None
             chosen = parser.parse_args(as_declared(words, sub) if sub else words)
             name = chosen.command
@@ -67,6 +69,14 @@ def build_parser(
         group.add_subcommand(name, sub, help=command.help)
         subparsers[name] = sub
     return parser, subparsers
+
+
+def _named(words: list[str], names: Sequence[str]) -> list[str]:
+    """The first words given the names of the options that they are values of."""
+    bare = len(list(itertools.takewhile(lambda word: not word.startswith("-"), words[: len(names)])))
+    return [part for name, word in zip(names, words[:bare], strict=False) for part in (f"--{name}", word)] + words[
+        bare:
+    ]
 
 
 def _explain(message: str, subparsers: Mapping[str, ArgumentParser], argv: Sequence[str]) -> str:

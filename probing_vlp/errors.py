@@ -6,13 +6,22 @@ wrong, where (file, line or key) and what to do about it.
 
 import errno
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+SHOWN = 12
+"""Names that an error lists before it only counts them."""
 
 
 class UserError(Exception):
     """A mistake that the user can mend; the message is one line."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for an error, counted if they are many."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more ({len(names)} in all)" if more > 0 else "")
 
 
 def check_least(config: Any, least: float, *options: str) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from analysis.__main__ import COMMANDS, name_dumps
-from analysis.results import read_rows
 from probing_vlp.cli import main
 from probing_vlp.dump import write_coco_results, write_dump
+from probing_vlp.pages.results import read_rows
 from probing_vlp.records import CaptionRecord
 
 RECORDS = [CaptionRecord(1, "a dog on a bench"), CaptionRecord(2, "a red bus")]

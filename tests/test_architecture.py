@@ -16,17 +16,31 @@ LONGEST = 400
 """Lines in a file, tests too."""
 LAYERS = (
     {"__init__", "errors", "records", "lookup", "stats", "files", "json_list", "memory"},
-    {"checkpoints", "cider_d", "cli", "dump", "shorthand", "tagging", "torchvision_cpu", "torchvision_hook"},
+    {"checkpoints", "cider_d", "cli", "dump", "pages", "shorthand", "tagging"},
+    {"hub", "torchvision_cpu", "torchvision_hook"},
     {"data"},
     {"captioner", "scorers"},
-    {"training"},
+    {"training", "taxonomy", "similarity"},
     {"chapters", "check_scorer", "dumping", "nearest"},
     {"experiments"},
     {"calibration", "demo", "story", "templating", "verifying"},
     {"crossing"},
 )
 """Parts of probing_vlp; a part imports from its own layer or from an earlier one."""
-APART = [("captioner", "scorers"), ("scorers", "captioner")]
+APART = [
+    ("captioner", "scorers"),
+    ("scorers", "captioner"),
+    *(
+        (probe, other)
+        for probe in ("taxonomy", "similarity")
+        for other in ("training", "taxonomy", "similarity")
+        if probe != other
+    ),
+    ("taxonomy", "captioner"),
+    ("taxonomy", "scorers"),
+    ("training", "taxonomy"),
+    ("training", "similarity"),
+]
 ROOMS = ("", "statistics", "patterns", "drift", "streams", "verification", "habits", "report")
 """Folders of analysis, the first its own; a room imports from itself or from an earlier one, `__main__` from all."""
 HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "accelerate", "safetensors"}
@@ -45,6 +59,7 @@ LIGHT = [
     "probing_vlp.data.embedded",
     "probing_vlp.data.features",
     "probing_vlp.data.regions",
+    "probing_vlp.pages.probe_page",
 ]
 """Modules that must do without torch, beside all of analysis/."""
 

@@ -4,8 +4,9 @@ import pytest
 from drift_toys import EMPTY, context_of, read_plainly
 
 from analysis.drift.chair import columns, mentions, ratios
-from analysis.drift.coco_objects import CATEGORIES, plural
 from analysis.resampling import estimates, sums_by_image
+from probing_vlp.data.coco_objects import CATEGORIES
+from probing_vlp.data.naming import plural
 
 
 @pytest.mark.parametrize(

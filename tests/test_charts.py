@@ -6,7 +6,7 @@ import pytest
 from PIL import Image as Picture
 
 from analysis.report.charts import Dot, bar_chart, dot_chart, line_chart, points_chart
-from analysis.report.drawing import PAPER, PLACEHOLDERS, Drawing
+from probing_vlp.pages.drawing import PAPER, PLACEHOLDERS, Drawing
 
 ODD = r"$\frac{1}{$ <script> -- & " + "x" * 50
 DOTS = [Dot(ODD, 0, 0.2, 0.1, 0.3), Dot("b", 9, 0.4, None, None), Dot("c", 2, 0.0, 0.0, 0.0)]

@@ -54,6 +54,18 @@ class Several:
 
 
 @dataclass
+class Pair:
+    """Two files."""
+
+    a: str
+    """The one."""
+    b: str
+    """The other."""
+    seed: int = 1
+    """Seed."""
+
+
+@dataclass
 class Weighted:
     """Scorers with weights."""
 
@@ -258,3 +270,22 @@ def test_hyphens_and_the_singular_of_scorers() -> None:
     main("x", "", commands, ["scst", "--scorer", "a.b:C", "--options.clip.arch", "B-32", "--options.clip.dim=4"])
     assert seen[:2] == [Several(["a.b:C", "clip"], -3), Several(data=Data(True, "a-b.tsv"))]
     assert seen[2:] == [Weighted({"a.b:C": 1.0}, {"clip": {"arch": "B-32", "dim": 4}})]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["x.csv", "y.npz"], ("x.csv", "y.npz", 1)),
+        (["x.csv", "--b", "y", "--seed", "2"], ("x.csv", "y", 2)),
+        (["--seed", "3", "--b", "y", "--a", "x"], ("x", "y", 3)),
+    ],
+)
+def test_first_words_without_a_name(words: list[str], expected: tuple[str, str, int]) -> None:
+    got: list[Pair] = []
+    main(
+        "probe.py",
+        "Two files.",
+        {"family-compare": Command(Pair, got.append, "two", "a b")},
+        ["family", "compare", *words],
+    )
+    assert [(pair.a, pair.b, pair.seed) for pair in got] == [expected]

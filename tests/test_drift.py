@@ -13,8 +13,8 @@ from analysis.drift.drift import columns, measure, ratios, use_thresholds
 from analysis.drift.learning import check_seeds, learn
 from analysis.drift.thresholds import DIRECTIONS
 from analysis.reading import readings
-from analysis.results import Row
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import Row
 from probing_vlp.tagging import load_tagger
 
 THINGS = ("dog", "cat", "horse", "bird", "bus", "train")

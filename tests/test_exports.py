@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from analysis.report.charts import Dot, dot_chart
-from analysis.report.exports import exports, latex, table_csv, table_latex
-from analysis.report.tables import Cell, Line, Table, cell
-from analysis.results import Row
+from probing_vlp.pages.exports import exports, latex, table_csv, table_latex
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.tables import Cell, Line, Table, cell
 
 ROW = Row("score:x", "CE", 0.12345678, 0.1, 0.2, 507, "raw score", "test")
 NUMBERS = Table(

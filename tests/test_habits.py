@@ -8,8 +8,8 @@ import pytest
 
 from analysis.habits.naming import ConfusionConfig, HabitsConfig, confusion_rows, faults, run_confusion, run_habits
 from analysis.habits.verdicts import HABITS, habit_rows
-from analysis.results import Row, read_rows, write_rows
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import Row, read_rows, write_rows
 
 
 def row(name: str, value: float | None, low: float | None = None, high: float | None = None, note: str = "") -> Row:

@@ -4,8 +4,8 @@ from report_world import IDS
 
 from analysis.report.headline import Verdict, by_scorer, headline, proviso, sentence, verdicts
 from analysis.report.hero import marked, pick_hero, repeated
-from analysis.results import Row
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row
 from probing_vlp.records import CaptionRecord
 
 

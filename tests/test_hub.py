@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from hub_toys import CAPTIONS, save_blip, save_llava
 from safetensors.torch import load_file, save_file
 from scorer_toys import pictures
 
 from probing_vlp.errors import UserError
-from probing_vlp.scorers._hub import is_hub_id, load_model
+from probing_vlp.hub import is_hub_id, load_model
 from probing_vlp.scorers.blip import BlipScorer
 from probing_vlp.scorers.siglip import SiglipScorer
 from probing_vlp.scorers.vqa_score import VqaScorer
@@ -111,11 +112,23 @@ def test_the_hub_is_not_asked_again_and_again(
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("probing_vlp.scorers._hub.getproxies", dict)
-    monkeypatch.setattr("probing_vlp.scorers._hub._known", lambda host: False)
+    monkeypatch.setattr("probing_vlp.hub.getproxies", dict)
+    monkeypatch.setattr("probing_vlp.hub._known", lambda host: False)
     with pytest.raises(UserError, match="could not be had from the hub"):
         BlipScorer("Salesforce/blip-itm-base-coco")
     assert "etry" not in capfd.readouterr().err and not huggingface_hub.constants.HF_HUB_OFFLINE
+
+
+def test_weights_that_are_not_used_may_be_missing_or_left_over(tmp_path: Path) -> None:
+    config = transformers.BertConfig(
+        vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
+    )
+    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(tmp_path)
+    transformers.BertTokenizerFast(vocab={"[UNK]": 0, "[PAD]": 1, "a": 2}).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"missing: pooler.dense.bias, pooler.dense.weight"):
+        load_model(tmp_path, "BertModel", ["bert"], "cpu", "float32", "AutoTokenizer")
+    _, tokenizer = load_model(tmp_path, "BertModel", ["bert"], "cpu", "float32", "AutoTokenizer", [r"^pooler\."])
+    assert tokenizer.tokenize("a") == ["a"]
 
 
 def test_what_looks_like_a_hub_id(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from analysis.context import Context
-from analysis.results import Row
 from analysis.streams.human import human_rows
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row
 from probing_vlp.records import CaptionRecord
 
 REFERENCES = {1: ("a dog runs", "dog"), 2: ("two cats sleep on a bed",), 9: ("of another image entirely",)}

@@ -8,9 +8,9 @@ from report_world import CE, IDS, SCST, make_world, name_of
 
 from analysis.__main__ import COMMANDS, name_dumps
 from analysis.drift.thresholds import read_bands
-from analysis.results import read_rows
 from probing_vlp.cli import main
 from probing_vlp.dump import write_dump
+from probing_vlp.pages.results import read_rows
 from probing_vlp.records import CaptionRecord
 
 SEEDS = (CE, tuple(text.replace("dog", "cat") for text in CE), tuple(text.replace("in a", "on the") for text in CE))

@@ -7,9 +7,9 @@ from report_world import IDS
 
 from analysis.__main__ import Matrix, run_matrix
 from analysis.report.matrix import arrow, matrix_table
-from analysis.results import Row, read_rows
 from probing_vlp.dump import write_dump
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import Row, read_rows
 from probing_vlp.records import CaptionRecord
 
 

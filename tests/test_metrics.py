@@ -11,10 +11,10 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from analysis.context import Context
-from analysis.results import Row
 from analysis.statistics import java, metrics
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import Row
 from probing_vlp.records import CaptionRecord
 
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no java on PATH")

@@ -4,9 +4,9 @@ import pytest
 
 from analysis.context import Context
 from analysis.reading import read, readings
-from analysis.results import Row
 from analysis.statistics.noun_counts import measure
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row
 from probing_vlp.records import CaptionRecord
 from probing_vlp.tagging import load_tagger, tag
 

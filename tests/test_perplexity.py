@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from analysis.context import Context
-from analysis.results import Row
 from analysis.statistics.language_model import language_model_of
 from analysis.statistics.perplexity import measure, token_sums
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import Row
 from probing_vlp.records import CaptionRecord
 
 CORPUS = ["A b.", "a C"]

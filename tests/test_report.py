@@ -16,10 +16,10 @@ from analysis.inputs import common_images, read_dumps
 from analysis.report.examples import pick_examples
 from analysis.report.exhibits import build_exhibits
 from analysis.report.making import run
-from analysis.results import Row, read_rows, write_rows
-from analysis.wording import interval, number
 from probing_vlp.dump import read_dump, write_coco_results, write_dump
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import Row, read_rows, write_rows
+from probing_vlp.pages.wording import interval, number
 from probing_vlp.records import CaptionRecord
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results import FIELDS, Row, read_rows, row, unavailable, write_rows
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import FIELDS, Row, read_rows, row, unavailable, write_rows
 from probing_vlp.stats import Estimate
 
 ROWS = [

@@ -13,11 +13,11 @@ import pytest
 
 from analysis.__main__ import COMMANDS, name_dumps
 from analysis.context import Context, load_context
-from analysis.results import Row, read_rows
 from analysis.streams.streaming import STREAMED, module_of
 from probing_vlp.cli import main
 from probing_vlp.data.embedded import load_embedded
 from probing_vlp.dump import read_dump, write_coco_results, write_dump
+from probing_vlp.pages.results import Row, read_rows
 from probing_vlp.records import CaptionRecord
 
 ROOT = Path(__file__).parent.parent

@@ -18,8 +18,8 @@ from analysis.drift.thresholds import (
     read_bands,
     verdict_rows,
 )
-from analysis.results import Row
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import Row
 
 SD = math.sqrt(3 / 4) * 0.3  # with three seeds, (1 + 1/3) SD^2 is 0.3^2
 BANDS = Bands("file", "embedded", "test", "greedy", 3, {"nouns": Band(3.0, SD, 0.4, 100)})

@@ -8,12 +8,12 @@ from programs import Programs
 
 from analysis.context import Context
 from analysis.report.verification_tables import verification_tables
-from analysis.results import Row, read_rows
 from analysis.verification.findings import TABLE_7
 from analysis.verification.rows import VerificationConfig, findings, read_all, run, verification_rows
 from probing_vlp.errors import UserError
 from probing_vlp.experiments.pairs import Pair, Verification, write_verification
 from probing_vlp.experiments.summary import contrast, summarise
+from probing_vlp.pages.results import Row, read_rows
 
 SCORER = "clip"
 HEADER = {

@@ -2,7 +2,7 @@
 
 from analysis.report.tables import Exhibit
 from analysis.report.verified import build_verified
-from analysis.results import Row
+from probing_vlp.pages.results import Row
 
 CAPTIONS = {"ce": {1: "a dog on a bed"}}
 

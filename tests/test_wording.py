@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.wording import interval, listing, number
+from probing_vlp.pages.wording import interval, listing, number
 
 
 @pytest.mark.parametrize(

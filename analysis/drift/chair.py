@@ -13,30 +13,18 @@ judged caption out).  Words for the categories are this project's own list, `coc
 human captions are left out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from analysis.context import Context
-from analysis.drift.closed_class import CONNECTIVES, COPULAS
-from analysis.drift.coco_objects import (
-    ANIMALS,
-    CARRIERS,
-    CATEGORIES,
-    COLOURS,
-    NO_OBJECT,
-    PICTURED,
-    VEHICLES,
-    YOUNG,
-    plural,
-)
 from analysis.ratios import Ratio
 from analysis.reading import Reading
+from probing_vlp.data.coco_objects import mentions
 from probing_vlp.data.text import tokenize
 
 SOURCE = __name__
 NOTE = "objects by the human captions"
-AFTER_FRUIT = CONNECTIVES | COPULAS | {""}
 
 
 def ratios() -> dict[str, Ratio]:
@@ -93,55 +81,3 @@ def true_objects(image_id: int, context: Context) -> frozenset[str]:
         known[image_id] = frozenset(name for text in texts for name in mentions(tokenize(text)))
     found: frozenset[str] = known[image_id]
     return found
-
-
-def mentions(words: Sequence[str]) -> list[str]:
-    """The categories that a caption mentions, in order, repetitions included; the longest phrase counts."""
-    found, at = [], 0
-    while at < len(words):
-        size, category = next(_matches(words, at), (1, ""))
-        if category and not (category == "orange" and words[at] == "orange" and _is_colour(words, at)):
-            found.append(category)
-        at += size
-    return found
-
-
-def _matches(words: Sequence[str], at: int) -> Iterator[tuple[int, str]]:
-    """(words, category) of the phrases that begin here, longest first."""
-    for size in range(LONGEST.get(words[at], 0), 0, -1):
-        category = PHRASES.get(" ".join(words[at : at + size]))
-        if category is not None:
-            yield size, category
-
-
-def _is_colour(words: Sequence[str], at: int) -> bool:
-    """Whether "orange" is a colour here: before a word of content, or beside another colour."""
-    before, after, beyond = (words[i] if 0 <= i < len(words) else "" for i in (at - 2, at + 1, at + 2))
-    joined = ("and", "or")
-    beside = (after in joined and beyond in COLOURS) or (before in COLOURS and words[at - 1] in joined)
-    return beside or after not in AFTER_FRUIT
-
-
-def _phrases() -> dict[str, str]:
-    """Category by phrase; "" for a phrase that names none."""
-    singular = {
-        phrase.strip(): name for name, others in CATEGORIES.items() for phrase in [name, *others.split(",")] if phrase
-    }
-    for vehicle in VEHICLES:
-        singular.update({f"{carrier} {vehicle}": singular[vehicle] for carrier in CARRIERS})
-    for animal in ANIMALS:
-        singular.update({f"{age} {animal}": singular[animal] for age in YOUNG})
-        singular.setdefault(f"{animal} calf", singular[animal])
-    none = [" ".join(phrase.split()) for phrase in NO_OBJECT.split(",")]
-    none += [f"{way} {thing}" for way in PICTURED for thing in ANIMALS | VEHICLES]
-    singular.update(dict.fromkeys(none, ""))
-    plurals = {" ".join([*phrase.split()[:-1], plural(phrase.split()[-1])]): name for phrase, name in singular.items()}
-    return plurals | singular
-
-
-PHRASES = _phrases()
-LONGEST: dict[str, int] = {}
-"""Words of the longest phrase by its first word."""
-for _phrase in PHRASES:
-    _first, *_rest = _phrase.split()
-    LONGEST[_first] = max(LONGEST.get(_first, 0), 1 + len(_rest))

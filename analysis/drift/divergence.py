@@ -14,9 +14,9 @@ import numpy as np
 
 from analysis.context import Context
 from analysis.curves import read_training
-from analysis.results import Row, row, unavailable
 from analysis.scores import reward_scorers, scores_by_image
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row, row, unavailable
 from probing_vlp.stats import Estimate, bootstrap_mean
 
 SOURCE = __name__

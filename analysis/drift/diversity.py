@@ -22,8 +22,8 @@ import numpy as np
 
 from analysis.context import Context
 from analysis.reading import Reading
-from analysis.results import Row, row, unavailable
 from probing_vlp.data.text import tokenize
+from probing_vlp.pages.results import Row, row, unavailable
 from probing_vlp.stats import Estimate, bootstrap_mean
 
 SOURCE = __name__

@@ -29,9 +29,9 @@ from analysis.inputs import PEOPLE
 from analysis.ratios import CAPTIONS, Ratio
 from analysis.reading import Reading, readings
 from analysis.resampling import Sums, sums_by_image
-from analysis.results import Row, row, unavailable
 from analysis.statistics import noun_counts
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row, row, unavailable
 from probing_vlp.records import CaptionRecord
 from probing_vlp.tagging import tagger_name
 

@@ -11,8 +11,8 @@ from analysis.drift import favourites
 from analysis.ratios import CAPTIONS, Ratio
 from analysis.reading import Reading, readings
 from analysis.resampling import Sums, changes, estimates, sums_by_image
-from analysis.results import Row, row, unavailable
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row, row, unavailable
 
 SOURCE = "analysis.drift.favourites"
 KEYS = ("prefix", "connective", "connective_rate")

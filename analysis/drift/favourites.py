@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.drift.closed_class import CONNECTIVES
 from analysis.reading import Reading
+from probing_vlp.data.closed_class import CONNECTIVES
 
 LENGTHS = (3, 4, 5)
 KEEP = 0.9

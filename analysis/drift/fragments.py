@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.context import Context
-from analysis.drift.closed_class import NEVER_LAST
 from analysis.ratios import CAPTIONS, Ratio, column
 from analysis.reading import Reading
+from probing_vlp.data.closed_class import NEVER_LAST
 from probing_vlp.tagging import Tagged, tagger_name
 
 SOURCE = __name__

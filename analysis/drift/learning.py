@@ -20,10 +20,10 @@ from analysis.drift.drift import human_dump, value_rows
 from analysis.drift.favourite_rows import favourite_rows
 from analysis.drift.thresholds import DIRECTIONS, FORMAT, SIGMAS, VERSION, floored_error, origin
 from analysis.inputs import data_of, read_dumps
-from analysis.results import Row
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write
+from probing_vlp.pages.results import Row
 
 PAIRED = ("prefix", "connective")
 

@@ -26,9 +26,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from analysis.results import Row
 from probing_vlp.errors import UserError
 from probing_vlp.files import read_bytes
+from probing_vlp.pages.results import Row
 
 FORMAT, VERSION = "drift-thresholds", 1
 SHIPPED = Path(__file__).with_name("thresholds_embedded.json")

@@ -26,8 +26,8 @@ import numpy as np
 from analysis.context import Context
 from analysis.ratios import Ratio, column
 from analysis.reading import Reading
-from analysis.results import Row, row, unavailable
 from probing_vlp.data.text import tokenize
+from probing_vlp.pages.results import Row, row, unavailable
 from probing_vlp.stats import Estimate
 
 SOURCE = __name__

@@ -6,8 +6,8 @@ What a leg is, `habits` says.  Here are the rows that it stands on and the words
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from analysis.results import Row
-from analysis.wording import interval, number
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.wording import interval, number
 
 MATERIAL = 0.1
 """Share of the difference between right and wrong captions that a gain has to reach: what is less may be sure, and is

@@ -16,10 +16,10 @@ from rich.table import Column, Table
 
 from analysis.context import Context
 from analysis.habits.verdicts import HABITS, habit_rows
-from analysis.results import Row, read_rows, write_rows
 from analysis.verification.rows import verification_rows
 from probing_vlp.errors import UserError
 from probing_vlp.experiments.pairs import read_verification
+from probing_vlp.pages.results import Row, read_rows, write_rows
 
 SOURCE = __name__
 PLANTED = {

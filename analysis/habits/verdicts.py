@@ -29,8 +29,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from analysis.habits.legs import Found, captions_leg, scorer_leg, tolerance
-from analysis.results import Row
-from analysis.wording import listing
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.wording import listing
 
 SOURCE = __name__
 NOUNS, TRUE_NOUNS = ("nouns", "nouns_per_word"), ("nouns-appended",)

@@ -24,9 +24,9 @@ from analysis.patterns.phrases import Word, classify_words
 from analysis.patterns.shares import UNIT, examples
 from analysis.ratios import CAPTIONS, Ratio, ratio_rows
 from analysis.reading import Reading, readings
-from analysis.results import Row, row
-from analysis.wording import number
 from probing_vlp.dump import CaptionDump, read_dump
+from probing_vlp.pages.results import Row, row
+from probing_vlp.pages.wording import number
 from probing_vlp.records import CaptionRecord
 from probing_vlp.stats import Estimate
 

@@ -20,8 +20,8 @@ from analysis.patterns.named import FORMS, MODELS, NOUNS_ALONE, SOURCE
 from analysis.patterns.phrases import classify_words, units_of
 from analysis.ratios import CAPTIONS, Ratio, ratio_rows
 from analysis.reading import Reading, readings
-from analysis.results import Row
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row
 
 UNIT = "share of captions"
 ALONE = "pattern:UNITER:nouns-alone"

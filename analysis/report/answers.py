@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from analysis.report.charts import Dot, dot_chart
-from analysis.report.drawing import Drawing
-from analysis.results import Row
-from analysis.wording import interval, listing, number
+from probing_vlp.pages.drawing import Drawing
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.wording import interval, listing, number
 
 
 class Panel(NamedTuple):

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.report.drawing import Drawing, Palette
-from analysis.wording import number
+from probing_vlp.pages.drawing import Drawing, Palette
+from probing_vlp.pages.wording import number
 
 MARKERS = "osD^vPX*"
 WIDTH = 340

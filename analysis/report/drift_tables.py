@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.report.tables import SKIPPED, Cell, Exhibit, Found, Line, Table, by_name, cell, person
-from analysis.results import Row
-from analysis.wording import number
+from analysis.report.tables import SKIPPED, Exhibit, person
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.tables import Cell, Found, Line, Table, by_name, cell
+from probing_vlp.pages.wording import number
 
 CHAIR = ("chair_i", "chair_s", "chair_i_mentions", "object_recall")
 DRIFT = {

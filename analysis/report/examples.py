@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from analysis.report.photos import Photo
-from analysis.report.tables import Cell, Line, Table
-from analysis.results import Row
 from analysis.scores import SOURCE, UNIT, scores_by_image
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.tables import Cell, Line, Table
 from probing_vlp.records import Image
 
 

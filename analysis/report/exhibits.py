@@ -13,22 +13,10 @@ from analysis.report.charts import Dot, bar_chart
 from analysis.report.drift_tables import CHAIR, drift
 from analysis.report.matrix import Rewards, full_table, why_missing
 from analysis.report.pattern_tables import table_5
-from analysis.report.tables import (
-    SKIPPED,
-    Cell,
-    Exhibit,
-    Found,
-    Line,
-    Table,
-    by_name,
-    cell,
-    common_n,
-    measures_down,
-    person,
-    unigram_table,
-)
-from analysis.results import Row
-from analysis.wording import number
+from analysis.report.tables import SKIPPED, Exhibit, measures_down, person, unigram_table
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.tables import Cell, Found, Line, Table, by_name, cell, common_n
+from probing_vlp.pages.wording import number
 
 HUMAN_SERIES = 7
 """The colour of the human captions."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from analysis.habits.verdicts import HABITS as PAID
 from analysis.habits.verdicts import SIDE_EFFECTS
-from analysis.results import Row
-from analysis.wording import listing
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.wording import listing
 
 HABITS = {
     "noun_piling": "piled-up nouns",

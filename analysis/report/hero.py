@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from analysis.results import Row
 from analysis.scores import SOURCE, UNIT, reward_scorers, scores_by_image
 from probing_vlp.data.text import tokenize
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row
 
 SHORT = 2
 """Letters of a word up to which saying it again is no repetition: "a", "of", "in"."""

@@ -20,20 +20,20 @@ from analysis.habits.verdicts import habit_rows
 from analysis.inputs import check_comparable, check_folder, common_images, data_of, read_dumps, warnings
 from analysis.report.browse import build_browse, find_marks, sample
 from analysis.report.examples import build_examples, example_rows, pick_examples
-from analysis.report.exports import exports
 from analysis.report.hero import hero_rows, pick_hero
 from analysis.report.page import Page, render
 from analysis.report.photos import Policy, find_photos, small_photos
 from analysis.report.verified import source_of
-from analysis.results import Row, read_rows, write_rows
 from analysis.scores import main_scorer, reward_scorers, score_rows
 from analysis.streams.human import human_rows
 from analysis.verification.rows import read_all, verification_rows
-from analysis.wording import listing
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write
 from probing_vlp.lookup import lookup
+from probing_vlp.pages.exports import exports
+from probing_vlp.pages.results import Row, read_rows, write_rows
+from probing_vlp.pages.wording import listing
 from probing_vlp.records import Image
 
 

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table as TextTable
 
 from analysis.report.paper import METRICS, published
-from analysis.report.tables import Cell, Found, Line, Table, by_name, cell
-from analysis.results import Row
-from analysis.wording import number
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.tables import Cell, Found, Line, Table, by_name, cell
+from probing_vlp.pages.wording import number
 
 UP, DOWN = "↑", "↓"
 Rewards = Mapping[str, Sequence[str]]

@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.context import Context
@@ -16,7 +15,6 @@ from analysis.report import paper
 from analysis.report.answers import Panel, answers, panels
 from analysis.report.browse import Browse
 from analysis.report.charts import line_chart
-from analysis.report.drawing import Drawing
 from analysis.report.drift_tables import habits
 from analysis.report.examples import Example, example_table
 from analysis.report.exhibits import build_exhibits
@@ -24,14 +22,17 @@ from analysis.report.headline import by_scorer, headline, proviso, sentence, ver
 from analysis.report.hero import Hero
 from analysis.report.photos import Photo
 from analysis.report.signatures import pairs, signature_table
-from analysis.report.tables import Exhibit, Table, curve_table
+from analysis.report.tables import Exhibit, curve_table
 from analysis.report.verified import build_verified
-from analysis.results import Row
 from analysis.scores import main_scorer, mini_scorers, reward_scorers
 from analysis.verification.findings import findings
-from analysis.wording import listing, number
 from probing_vlp import __version__
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.drawing import Drawing
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.tables import Table
+from probing_vlp.pages.templating import environment, stylesheet
+from probing_vlp.pages.wording import number
 from probing_vlp.records import COCO_URL
 
 TEMPLATES = files("analysis.report") / "templates"
@@ -77,9 +78,9 @@ def render(page: Page) -> tuple[str, list[Table], list[Drawing]]:
     shown = panels(page.rows, models, scorers)
     courses = [_course(place, training, page.rows) for place, training in enumerate(page.trainings)]
     signatures = signature_table(page.dumps)
-    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     html = (
-        _environment()
+        environment("analysis.report", label=label, sentence=sentence, proviso=proviso)
         .get_template("report.html.jinja")
         .render(
             page=page,
@@ -101,7 +102,7 @@ def render(page: Page) -> tuple[str, list[Table], list[Drawing]]:
             signatures=signatures,
             provenance=[(dump.name, list(pairs(dump.header))) for dump in page.dumps],
             version=__version__,
-            style=Markup(style),
+            style=stylesheet(),
             script=Markup(script),
             policy=_policy(script),
         )
@@ -117,24 +118,6 @@ def label(exhibit: Exhibit) -> str:
     """ "Table 2" for what has a number in the paper, else ""."""
     kind, _, place = exhibit.key.partition("-")
     return f"{kind.capitalize()} {place}" if place.isdigit() else ""
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=PackageLoader("analysis.report", "templates"),
-    )
-    environment.globals |= {
-        "number": number,
-        "listing": listing,
-        "label": label,
-        "sentence": sentence,
-        "proviso": proviso,
-    }
-    return environment
 
 
 def _on_request(page: Page) -> bool:

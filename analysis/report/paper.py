@@ -7,9 +7,9 @@ disagrees with itself the table printed first is taken: CE under ViLBERT is 84.6
 
 from collections.abc import Mapping, Sequence
 
-from analysis.report.tables import Cell, Line, Table
 from analysis.scores import mini_scorers, reward_scorers
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.tables import Cell, Line, Table
 
 MODELS = ("UNITER", "ROSITA", "ViLBERT", "CLIP", "LXMERT")
 NAMES = {name.lower(): name for name in MODELS}

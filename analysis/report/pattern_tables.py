@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from analysis.patterns.named import PAPER
 from analysis.report import paper
-from analysis.report.tables import SKIPPED, Cell, Exhibit, Line, Table, by_name, cell, common_n, percent_cell, person
-from analysis.results import Row
-from analysis.wording import number
+from analysis.report.tables import SKIPPED, Exhibit, person
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.tables import Cell, Line, Table, by_name, cell, common_n, percent_cell
+from probing_vlp.pages.wording import number
 
 
 def table_5(rows: Sequence[Row], models: Sequence[str], papers: Mapping[str, str]) -> Exhibit:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from analysis.report.tables import Cell, Line, Table
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.tables import Cell, Line, Table
 
 FIELDS = {
     "Kind of training": ("kind",),

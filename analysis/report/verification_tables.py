@@ -6,12 +6,12 @@ are means times 100 over 5,000 images, ours are raw.  The values of its Figures 
 
 from collections.abc import Mapping, Sequence
 
-from analysis.report.tables import Cell, Line, Table
-from analysis.results import Row
 from analysis.verification.findings import TABLE_7
-from analysis.wording import interval, number
 from probing_vlp.experiments.pairs import BASES
 from probing_vlp.experiments.templates import TEMPLATES, own_template
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.tables import Cell, Line, Table
+from probing_vlp.pages.wording import interval, number
 
 FIGURE_2 = {"visual-replaced": "Visual words replaced by wrong ones", "others-replaced": "All other words replaced"}
 CAPTIONS = {"dump": "captions of the dump", "human": "human captions"}

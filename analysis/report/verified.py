@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from analysis.report import paper
 from analysis.report.charts import Dot, dot_chart, points_chart
-from analysis.report.drawing import Drawing
-from analysis.report.tables import Cell, Exhibit, Found, Line, Table, by_name, cell, percent_cell
-from analysis.results import Row
-from analysis.wording import number
+from analysis.report.tables import Exhibit
+from probing_vlp.pages.drawing import Drawing
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.tables import Cell, Found, Line, Table, by_name, cell, percent_cell
+from probing_vlp.pages.wording import number
 
 COMMAND = (
     "No scorer was asked about constructed captions: python probe.py verify --dump DUMP --scorer NAME, and then the "

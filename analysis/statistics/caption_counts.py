@@ -19,9 +19,9 @@ import numpy as np
 from analysis.context import Context
 from analysis.ratios import CAPTIONS, Ratio, column
 from analysis.reading import Reading
-from analysis.results import Row
 from probing_vlp.data.text import is_foreign, tokenize
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import Row
 from probing_vlp.records import CaptionRecord
 
 

@@ -21,10 +21,10 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from analysis.context import Context, one_caption_per_image
-from analysis.results import Row, row, unavailable
 from analysis.statistics import java
 from probing_vlp.data.text import tokenize
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row, row, unavailable
 from probing_vlp.stats import Estimate, bootstrap_mean
 
 UNITS = {"CIDEr": "score 0-10"}

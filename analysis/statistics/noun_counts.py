@@ -11,8 +11,8 @@ import numpy as np
 from analysis.context import Context
 from analysis.ratios import CAPTIONS, Ratio, column, ratio_rows
 from analysis.reading import Reading, readings
-from analysis.results import Row
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row
 from probing_vlp.tagging import tagger_name
 
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from analysis.context import Context
 from analysis.ratios import Ratio
 from analysis.reading import Reading, readings
-from analysis.results import Row, row
 from analysis.statistics.unigrams import Interval, bootstrapped, counted, share, top
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row, row
 from probing_vlp.tagging import NOUNS, Tagged, tagger_name
 
 PARTS = {

@@ -23,9 +23,9 @@ import numpy as np
 from analysis.context import Context
 from analysis.ratios import CAPTIONS, Ratio, powers, ratio_rows, totals
 from analysis.reading import Reading, readings
-from analysis.results import Row
 from analysis.statistics.language_model import kenlm_name, language_model
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row
 
 
 def ratios() -> dict[str, Ratio]:

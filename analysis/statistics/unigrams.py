@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from analysis.context import Context
 from analysis.ratios import Ratio, column
 from analysis.reading import Reading, readings
-from analysis.results import Row, row
 from analysis.sums import Counters, Moments
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row, row
 from probing_vlp.stats import Estimate, bootstrap_ratio
 
 TOP = 10

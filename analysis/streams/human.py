@@ -18,9 +18,9 @@ from analysis.context import Context
 from analysis.inputs import PEOPLE
 from analysis.ratios import Ratio, Side, change_rows, ratio_rows, totals
 from analysis.reading import readings
-from analysis.results import Row
 from analysis.streams.streaming import module_of
 from probing_vlp.dump import CaptionDump
+from probing_vlp.pages.results import Row
 from probing_vlp.records import CaptionRecord
 
 COMPARED = ("perplexity", "nouns", "unigrams", "parts")

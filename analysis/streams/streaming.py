@@ -21,9 +21,9 @@ from typing import Any
 from analysis.context import Context
 from analysis.ratios import Ratio, with_captions
 from analysis.reading import Reading
-from analysis.results import Row, row, unavailable
 from analysis.sums import Moments, Tally, moments
 from probing_vlp.errors import UserError
+from probing_vlp.pages.results import Row, row, unavailable
 from probing_vlp.stats import Estimate
 
 STREAMED = {

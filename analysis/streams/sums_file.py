@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis.context import Context
-from analysis.results import write_rows
 from analysis.streams.streaming import STREAMED, Setup, tally_rows
 from analysis.sums import Tally, merged, tally_from
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write, read_bytes
+from probing_vlp.pages.results import write_rows
 
 FORMAT, VERSION = "caption-sums", 1
 REMEDY = "make it with: python -m analysis survey DUMP"

@@ -34,7 +34,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analysis.context import Context, load_context
 from analysis.inputs import check_folder
 from analysis.reading import read
-from analysis.results import Row, write_rows
 from analysis.statistics.caption_counts import refuse
 from analysis.streams.streaming import Setup, chosen, setup_of, tally_of, tally_rows
 from analysis.streams.sums_file import Source, Sums, read_tally, write_sums, write_tally
@@ -42,6 +41,7 @@ from analysis.sums import Tally
 from probing_vlp import __version__
 from probing_vlp.dump import DumpStream, stream_dump
 from probing_vlp.errors import UserError, check_least
+from probing_vlp.pages.results import Row, write_rows
 from probing_vlp.records import CaptionRecord
 
 

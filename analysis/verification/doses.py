@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.context import Context
-from analysis.results import Row, row
 from probing_vlp.experiments.doses import CONTRASTS
 from probing_vlp.experiments.pairs import Pair, Verification
 from probing_vlp.experiments.summary import scores
+from probing_vlp.pages.results import Row, row
 from probing_vlp.stats import bootstrap_mean, bootstrap_ratio
 
 SOURCE = __name__

@@ -10,10 +10,10 @@ paper gives means without intervals; of its Figures 2 and 3 the values are not p
 
 from collections.abc import Callable, Sequence
 
-from analysis.results import Row
-from analysis.wording import interval, listing, number
 from probing_vlp.experiments.pairs import BASES
 from probing_vlp.experiments.templates import own_template
+from probing_vlp.pages.results import Row
+from probing_vlp.pages.wording import interval, listing, number
 
 TABLE_7 = {
     "uniter": (71.6, 80.5),

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.context import Context
-from analysis.results import Row, row, unavailable, write_rows
 from analysis.verification.doses import net_rows
 from analysis.verification.findings import findings
 from probing_vlp.errors import UserError
 from probing_vlp.experiments.pairs import Pair, Verification, read_verification
 from probing_vlp.experiments.summary import CONTRASTS, contrast, summarise
+from probing_vlp.pages.results import Row, row, unavailable, write_rows
 
 SHARE = "share of images"
 

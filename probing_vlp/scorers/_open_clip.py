@@ -19,7 +19,7 @@ from torch.func import functional_call
 
 from probing_vlp.errors import UserError
 from probing_vlp.files import read_bytes
-from probing_vlp.scorers._hub import hub_at_once
+from probing_vlp.hub import hub_at_once
 
 IN_FOLDER = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 

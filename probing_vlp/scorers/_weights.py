@@ -12,11 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from probing_vlp.errors import UserError
+from probing_vlp.errors import UserError, listed
 from probing_vlp.files import read_bytes
-
-SHOWN = 12
-"""Names of weights that an error lists before it only counts them."""
 
 
 def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Any:
@@ -106,12 +103,6 @@ def load_strictly(
     if complaints:
         raise UserError(f"{path}: does not fit {kind}: {'; '.join(complaints)}; check the checkpoint and the config")
     model.load_state_dict({key: state[called(key)] for key in model.state_dict()})
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names for an error, counted if they are many."""
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more ({len(names)} in all)" if more > 0 else "")
 
 
 def axis_size(state: Mapping[str, Tensor], name: str, axis: int = 0) -> int:

@@ -121,7 +121,7 @@ def find_vocabulary(vocab: str | Path) -> Path:
         raise UserError(f"{path}: no such vocabulary; give BERT's vocab.txt as the option vocab")
     from huggingface_hub import hf_hub_download
 
-    from probing_vlp.scorers._hub import hub_at_once
+    from probing_vlp.hub import hub_at_once
 
     try:
         with hub_at_once():

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from probing_vlp.errors import UserError
+from probing_vlp.hub import load_model
 from probing_vlp.records import Pixels
 from probing_vlp.scorers._cosine import cosine_scores
-from probing_vlp.scorers._hub import load_model
 from probing_vlp.scorers._pairs import EncodedRegions, RegionScorer
 from probing_vlp.scorers._towers import CHUNK, on, open_image, unit_texts
 from probing_vlp.scorers.base import TensorEncoded

@@ -20,9 +20,9 @@ from PIL import Image
 from torch import Tensor
 
 from probing_vlp.errors import UserError
+from probing_vlp.hub import is_hub_id, load_model, model_type
 from probing_vlp.records import Pixels
 from probing_vlp.scorers._cosine import cosine_scores
-from probing_vlp.scorers._hub import is_hub_id, load_model, model_type
 from probing_vlp.scorers._open_clip import IN_FOLDER, OpenClipTowers, from_file, from_tag, register_architecture
 from probing_vlp.scorers._towers import HubTowers, unit_images, unit_texts
 from probing_vlp.scorers.base import TensorEncoded

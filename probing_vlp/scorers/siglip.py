@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from probing_vlp.errors import UserError
+from probing_vlp.hub import load_model
 from probing_vlp.records import Pixels
 from probing_vlp.scorers._cosine import cosine_scores
-from probing_vlp.scorers._hub import load_model
 from probing_vlp.scorers._towers import HubTowers, unit_images, unit_texts
 from probing_vlp.scorers.base import TensorEncoded
 

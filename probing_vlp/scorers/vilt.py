@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from probing_vlp.hub import load_model
 from probing_vlp.records import Pixels
-from probing_vlp.scorers._hub import load_model
 from probing_vlp.scorers._pairs import EncodedRegions, RegionScorer
 from probing_vlp.scorers._towers import on, open_image
 

@@ -25,8 +25,8 @@ from PIL import Image
 from torch import Tensor
 
 from probing_vlp.errors import UserError
+from probing_vlp.hub import load_model
 from probing_vlp.records import Pixels
-from probing_vlp.scorers._hub import load_model
 from probing_vlp.scorers._questions import EncodedPictures, Questions, join_inputs
 from probing_vlp.scorers._towers import on, open_image
 

@@ -17,9 +17,8 @@ from urllib.request import getproxies
 
 import torch
 
-from probing_vlp.errors import UserError
+from probing_vlp.errors import UserError, listed
 from probing_vlp.files import read_bytes
-from probing_vlp.scorers._weights import listed
 from probing_vlp.torchvision_cpu import ensure_torchvision
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
@@ -29,11 +28,19 @@ FILES = "config.json, model.safetensors, preprocessor_config.json and the tokeni
 
 
 def load_model(
-    checkpoint: str | Path, model_class: str, kinds: Sequence[str], device: torch.device | str, dtype: str
+    checkpoint: str | Path,
+    model_class: str,
+    kinds: Sequence[str],
+    device: torch.device | str,
+    dtype: str,
+    processor: str = "AutoProcessor",
+    spare: Sequence[str] = (),
 ) -> tuple[Any, Any]:
     """The transformers model of this class in evaluation mode, its weights stored as `dtype`, and its processor.
 
-    `kinds` are the values of `model_type` that the class reads; any, if there are none.  Raises UserError for a
+    `kinds` are the values of `model_type` that the class reads; any, if there are none.  `processor` is the class of
+    transformers that reads what stands beside the weights ("AutoTokenizer" for a model of text alone); `spare` are
+    patterns of weights that are not used, and may be missing or left over (poolers, heads).  Raises UserError for a
     checkpoint that is absent, of another kind or cut, and one that lists weights that are missing or left over.
     """
     if dtype not in DTYPES:
@@ -51,9 +58,9 @@ def load_model(
         model, report = getattr(transformers, model_class).from_pretrained(
             where, dtype=DTYPES[dtype], output_loading_info=True, ignore_mismatched_sizes=True
         )
-        _check_loaded(report, checkpoint, model_class)
-        processor = transformers.AutoProcessor.from_pretrained(where)
-    return model.eval().requires_grad_(False).to(device), processor
+        _check_loaded(report, checkpoint, model_class, spare)
+        reader = getattr(transformers, processor).from_pretrained(where)
+    return model.eval().requires_grad_(False).to(device), reader
 
 
 def model_type(folder: Path) -> str:
@@ -84,13 +91,14 @@ def _locate(checkpoint: str | Path) -> str:
     return str(checkpoint)
 
 
-def _check_loaded(report: dict[str, Any], checkpoint: str | Path, model_class: str) -> None:
+def _check_loaded(report: dict[str, Any], checkpoint: str | Path, model_class: str, spare: Sequence[str] = ()) -> None:
+    needed = lambda keys: sorted(key for key in keys if not any(re.search(one, key) for one in spare))  # noqa: E731
     sizes = [f"{key} {tuple(there)} instead of {tuple(own)}" for key, there, own in sorted(report["mismatched_keys"])]
     complaints = [
         f"{what}: {listed(names)}"
         for what, names in (
-            ("missing", sorted(report["missing_keys"])),
-            ("unexpected", sorted(report["unexpected_keys"])),
+            ("missing", needed(report["missing_keys"])),
+            ("unexpected", needed(report["unexpected_keys"])),
             ("of another size", sizes),
         )
         if names

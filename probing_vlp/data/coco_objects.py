@@ -7,7 +7,10 @@ plush toys are teddy bears, other toys and pictures of animals and vehicles are 
 tram is a train; glasses, boards, gloves, computers and plants that are not said to be potted are left out as unclear.
 """
 
-from analysis.drift.closed_class import listed
+from collections.abc import Sequence
+
+from probing_vlp.data.closed_class import listed
+from probing_vlp.data.naming import Namer, with_plurals
 
 PEOPLE = """people man woman boy girl child kid baby infant toddler teen teenager adult guy lady gentleman
 human individual someone somebody couple player batter hitter catcher umpire referee skier snowboarder surfer
@@ -133,38 +136,26 @@ CARRIERS = listed("passenger commuter")
 PICTURED = listed("toy plastic ceramic wooden model miniature fake statue lego rubber inflatable gingerbread")
 """Before an animal or a vehicle: no such object."""
 
-COLOURS = listed("black white gray grey red green blue yellow brown pink purple tan silver gold cream")
-"""Beside "orange" these make it a colour too."""
 
-IRREGULAR = {
-    "person": "persons",
-    "man": "men",
-    "woman": "women",
-    "child": "children",
-    "gentleman": "gentlemen",
-    "policeman": "policemen",
-    "policewoman": "policewomen",
-    "fireman": "firemen",
-    "businessman": "businessmen",
-    "businesswoman": "businesswomen",
-    "mouse": "mice",
-    "knife": "knives",
-    "goose": "geese",
-    "calf": "calves",
-    "ox": "oxen",
-    "sheep": "sheep",
-    "aircraft": "aircraft",
-    "cattle": "cattle",
-    "people": "people",
-    "luggage": "luggage",
-    "baggage": "baggage",
-}
+def phrases() -> dict[str, str]:
+    """Category by phrase, singular and plural; "" for a phrase that names none."""
+    singular = {
+        phrase.strip(): name for name, others in CATEGORIES.items() for phrase in [name, *others.split(",")] if phrase
+    }
+    for vehicle in VEHICLES:
+        singular.update({f"{carrier} {vehicle}": singular[vehicle] for carrier in CARRIERS})
+    for animal in ANIMALS:
+        singular.update({f"{age} {animal}": singular[animal] for age in YOUNG})
+        singular.setdefault(f"{animal} calf", singular[animal])
+    none = [" ".join(phrase.split()) for phrase in NO_OBJECT.split(",")]
+    none += [f"{way} {thing}" for way in PICTURED for thing in ANIMALS | VEHICLES]
+    singular.update(dict.fromkeys(none, ""))
+    return with_plurals(singular)
 
 
-def plural(word: str) -> str:
-    """The plural of a lower-case noun."""
-    if word in IRREGULAR:
-        return IRREGULAR[word]
-    if word.endswith(("s", "x", "z", "ch", "sh")):
-        return f"{word}es"
-    return f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeiou" else f"{word}s"
+NAMER = Namer(phrases())
+
+
+def mentions(words: Sequence[str]) -> list[str]:
+    """The categories that a caption mentions, in order, repetitions included; the longest phrase counts."""
+    return NAMER.find(words)

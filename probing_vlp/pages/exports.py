@@ -11,8 +11,8 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from analysis.report.drawing import Drawing
-from analysis.report.tables import Cell, Line, Table
+from probing_vlp.pages.drawing import Drawing
+from probing_vlp.pages.tables import Cell, Line, Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
