@@ -14,3 +14,5 @@ ANALYSES = {
     "patterns": "analysis.patterns.shares:measure",
     "found-patterns": "analysis.patterns.found_patterns:measure",
 }
+METRICS = ("BLEU", "METEOR", "ROUGE-L", "CIDEr", "SPICE")
+"""Parts of the analysis `metrics`, which may be left out one by one."""

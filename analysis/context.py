@@ -38,6 +38,8 @@ class Context:
     """A language model's file, to be used instead of an estimate from the corpus."""
     lm_order: int = 3
     """The order that it must have."""
+    without: frozenset[str] = frozenset()
+    """Caption metrics that are not to be measured."""
     memory: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
+from analysis import METRICS
 from analysis.context import Context
 from analysis.statistics import java, metrics
 from probing_vlp.dump import CaptionDump
@@ -177,3 +178,16 @@ def test_unusable_dumps(captions: tuple[tuple[int, str], ...], message: str) -> 
     dump = CaptionDump("d", tuple(CaptionRecord(*pair) for pair in captions))
     with pytest.raises(UserError, match=message):
         metrics.measure(dump, Context(REFERENCES, list))
+
+
+@needs_java
+def test_a_metric_that_is_left_out_changes_no_other() -> None:
+    context = Context(REFERENCES, list, draws=200, without=frozenset({"METEOR", "SPICE"}))
+    java.close_meteor()
+    found = {row.name: row for row in metrics.measure(dump_of(CAPTIONS), context)}
+    assert not java._running and list(found) == [name for name in NAMES if name[:3] not in ("MET", "SPI")]
+    assert found == {name: row for name, row in measure(CAPTIONS).items() if name in found}
+
+
+def test_every_metric_can_be_named() -> None:
+    assert tuple(metrics.SCORERS) == METRICS

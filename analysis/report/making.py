@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from analysis import ANALYSES
+from analysis import ANALYSES, METRICS
 from analysis.beside import Beside
 from analysis.context import Context, load_context
 from analysis.curves import curve_rows, read_training
@@ -70,7 +70,8 @@ class Report:
     draws: int = 1000
     """Bootstrap draws behind each interval."""
     skip: list[str] = field(default_factory=list)
-    """Analyses to leave out, by the names of their commands."""
+    """Analyses to leave out, by the names of their commands, and single caption metrics: BLEU, METEOR, ROUGE-L, CIDEr,
+    SPICE."""
 
 
 def run(config: Report) -> None:
@@ -145,9 +146,9 @@ def measure(dumps: Sequence[CaptionDump], context: Context, skip: Sequence[str] 
 
     The caption metrics, which take the longest and share nothing with the others, are made in a process beside them.
     """
-    unknown = sorted(set(skip) - set(ANALYSES))
-    if unknown:
-        raise UserError(f"--skip {unknown[0]}: no such analysis; there are {', '.join(ANALYSES)}")
+    if unknown := sorted(set(skip) - {*ANALYSES, *METRICS}):
+        raise UserError(f"--skip {unknown[0]}: no such analysis; there are {', '.join([*ANALYSES, *METRICS])}")
+    context = replace(context, without=frozenset(skip) & set(METRICS))
     names = [name for name in ANALYSES if name not in skip]
     beside = Beside(lambda: made("metrics", dumps, context)) if "metrics" in names else None
     rows = {name: made(name, dumps, context) for name in names if name != "metrics"}

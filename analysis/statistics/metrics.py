@@ -12,6 +12,7 @@ scorer is called by itself, since its bundle makes SPICE and fails where that ca
 Without Java the words come from `data.text.tokenize`, and every row says so; METEOR and SPICE are then unavailable.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
@@ -35,11 +36,16 @@ BLEU_ORDER = 4
 def measure(dump: CaptionDump, context: Context) -> list[Row]:
     """BLEU-1 to BLEU-4, METEOR, METEOR_image, ROUGE-L, CIDEr and SPICE of a dump with one caption an image."""
     records = one_caption_per_image(dump, context.references)
+    if "METEOR" not in context.without:
+        with contextlib.suppress(java.JavaError):  # it is said where METEOR is measured
+            java.start_meteor()
     references, captions, note = tokenised(
         {record.image_id: (*context.references[record.image_id], record.caption) for record in records}
     )
     rows = []
-    for names, scorer in SCORERS.items():
+    for metric, (names, scorer) in SCORERS.items():
+        if metric in context.without:
+            continue
         try:
             estimates = scorer(references, captions, context)
             rows += [
@@ -54,7 +60,6 @@ def measure(dump: CaptionDump, context: Context) -> list[Row]:
 def tokenised(texts: Mapping[int, Sequence[str]]) -> tuple[java.Texts, java.Texts, str]:
     """References and caption of each image, the caption the last of its `texts`; and a note where Java was missing."""
     try:
-        java.start_meteor()
         words, note = java.ptb_tokenize(texts), ""
     except java.JavaError as error:
         words = {key: [" ".join(tokenize(text)) for text in every] for key, every in texts.items()}
@@ -136,12 +141,12 @@ def spice(references: java.Texts, captions: java.Texts, context: Context) -> lis
 
 
 Metric = Callable[[java.Texts, java.Texts, Context], list[Estimate]]
-SCORERS: dict[tuple[str, ...], Metric] = {
-    ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4"): bleu,
-    ("METEOR", "METEOR_image"): meteor,
-    ("ROUGE-L",): rouge_l,
-    ("CIDEr",): cider,
-    ("SPICE",): spice,
+SCORERS: dict[str, tuple[tuple[str, ...], Metric]] = {
+    "BLEU": (("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4"), bleu),
+    "METEOR": (("METEOR", "METEOR_image"), meteor),
+    "ROUGE-L": (("ROUGE-L",), rouge_l),
+    "CIDEr": (("CIDEr",), cider),
+    "SPICE": (("SPICE",), spice),
 }
 
 
