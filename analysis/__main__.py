@@ -13,11 +13,11 @@ from itertools import takewhile
 from pathlib import Path
 
 from analysis import ANALYSES
-from analysis.context import Context, load_context
+from analysis.context import Context
 from analysis.drift import learning
 from analysis.drift.drift import use_thresholds
 from analysis.habits import naming
-from analysis.inputs import check_folder, check_split, data_of, read_dumps
+from analysis.inputs import Inputs, check_folder, check_split, data_of, read_dumps
 from analysis.patterns import show as show_patterns
 from analysis.patterns.found_patterns import use_baseline
 from analysis.report import making
@@ -46,23 +46,11 @@ HELP = {
 
 
 @dataclass
-class Measure:
+class Measure(Inputs):
     """Options of one analysis."""
 
-    dumps: list[Path] = field(default_factory=list)
-    """Caption dumps or COCO results files; they may stand first, without the option's name."""
-    data: str = ""
-    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a
-    Karpathy JSON file, a folder of captions_{train,val,test}.json, or IMAGES_DIR,captions.csv."""
     out: Path = Path("results")
     """Folder for ANALYSIS.csv and ANALYSIS.json."""
-    corpus: str = "coco"
-    """What the language model behind the perplexity is estimated from: coco (the captions of train2014) or data (the
-    train split of --data)."""
-    lm: Path | None = None
-    """Language model to use instead: an ARPA file or a KenLM binary file."""
-    lm_order: int = 3
-    """The order that it must have."""
     seed: int = 1
     """Seed of the bootstrap intervals."""
     draws: int = 1000
@@ -108,8 +96,7 @@ def run(config: Measure, name: str) -> None:
     if isinstance(config, Drift):
         check_split(dumps)
     check_folder(config.out)
-    data = config.data or data_of(dumps)
-    context = load_context(data, config.corpus, config.seed, config.draws, config.lm, config.lm_order)
+    context = config.context(config.data or data_of(dumps), config.seed, config.draws)
     if isinstance(config, Drift) and config.thresholds is not None:
         use_thresholds(context, config.thresholds)
     if isinstance(config, Found) and config.baseline is not None:

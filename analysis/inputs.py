@@ -3,15 +3,38 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from analysis.context import Context, load_context
 from probing_vlp.data.text import is_foreign
 from probing_vlp.dump import CaptionDump, read_dump
 from probing_vlp.errors import UserError
 
 PEOPLE = "human"
 """The model of rows about people's captions, which no dump can be."""
+
+
+@dataclass
+class Inputs:
+    """Options that say what is read: dumps, people's captions, and the language model behind the perplexity."""
+
+    dumps: list[Path] = field(default_factory=list)
+    """Caption dumps or COCO results files; they may stand first, without the option's name."""
+    data: str = ""
+    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a
+    Karpathy JSON file, a folder of captions_{train,val,test}.json, or IMAGES_DIR,captions.csv."""
+    corpus: str = "coco"
+    """What the language model behind the perplexity is estimated from: coco (the captions of train2014) or data (the
+    train split of --data)."""
+    lm: Path | None = None
+    """Language model to use instead: an ARPA file or a KenLM binary file."""
+    lm_order: int = 3
+    """The order that it must have."""
+
+    def context(self, data: str, seed: int = 1, draws: int = 1000) -> Context:
+        """The surroundings of an analysis, with people's captions from `data`."""
+        return load_context(data, self.corpus, seed, draws, self.lm, self.lm_order)
 
 
 def read_dumps(paths: Sequence[Path]) -> list[CaptionDump]:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from analysis import ANALYSES, METRICS
 from analysis.beside import Beside
-from analysis.context import Context, load_context
+from analysis.context import Context
 from analysis.curves import curve_rows, read_training
 from analysis.drift.drift import human_dump, use_thresholds
 from analysis.habits.verdicts import habit_rows
-from analysis.inputs import check_comparable, check_folder, common_images, data_of, read_dumps, warnings
+from analysis.inputs import Inputs, check_comparable, check_folder, common_images, data_of, read_dumps, warnings
 from analysis.report.browse import build_browse, find_marks, sample
 from analysis.report.examples import build_examples, example_rows, pick_examples
 from analysis.report.hero import hero_rows, pick_hero
@@ -38,7 +38,7 @@ from probing_vlp.records import Image
 
 
 @dataclass
-class Report:
+class Report(Inputs):
     """Options of the report."""
 
     dumps: list[Path] = field(default_factory=list)
@@ -47,22 +47,12 @@ class Report:
     """Folder for index.html, results.csv, results.json, tables/ and figures/."""
     verification: list[Path] = field(default_factory=list)
     """What scorers say of constructed captions: files that `probe.py verify` wrote, or rows of them."""
-    data: str = ""
-    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a
-    Karpathy JSON file, a folder of captions_{train,val,test}.json, or IMAGES_DIR,captions.csv."""
     images: Path | None = None
     """Folder with the photographs; they go into the page, small, as many as fit."""
     photos: Policy = "auto"
     """Without --images: auto = thumbnails fetched once from COCO's server while the page is made, a button for what
     could not be had; click = a button that loads them when pressed; url = addresses of COCO's server, which a page read
     off line cannot show; none."""
-    corpus: str = "coco"
-    """What the language model behind the perplexity is estimated from: coco (the captions of train2014) or data (the
-    train split of --data)."""
-    lm: Path | None = None
-    """Language model to use instead: an ARPA file or a KenLM binary file."""
-    lm_order: int = 3
-    """The order that it must have."""
     thresholds: Path | None = None
     """Limits of drift learned from CE dumps of several seeds (`python -m analysis thresholds`)."""
     seed: int = 1
@@ -83,7 +73,7 @@ def run(config: Report) -> None:
     if config.images is not None and not config.images.is_dir():
         raise UserError(f"{config.images}: no such folder of images; leave --images out to use COCO's addresses")
     config = replace(config, data=config.data or data_of(dumps))
-    context = load_context(config.data, config.corpus, config.seed, config.draws, config.lm, config.lm_order)
+    context = config.context(config.data, config.seed, config.draws)
     if config.thresholds is not None:
         use_thresholds(context, config.thresholds)
     verified = verified_rows(config.verification, context)

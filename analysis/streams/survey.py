@@ -31,8 +31,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from analysis.context import Context, load_context
-from analysis.inputs import check_folder
+from analysis.context import Context
+from analysis.inputs import Inputs, check_folder
 from analysis.reading import read
 from analysis.statistics.caption_counts import refuse
 from analysis.streams.streaming import Setup, chosen, setup_of, tally_of, tally_rows
@@ -46,24 +46,14 @@ from probing_vlp.records import CaptionRecord
 
 
 @dataclass
-class Survey:
+class Survey(Inputs):
     """Options of a survey."""
 
     dumps: list[Path] = field(default_factory=list)
     """Caption dumps or COCO results files, packed or not, of any size; they may stand first, without the option's
     name."""
-    data: str = ""
-    """Where the human captions come from; default: where the first dump says that it comes from.  embedded, a
-    Karpathy JSON file, a folder of captions_{train,val,test}.json, or IMAGES_DIR,captions.csv."""
     out: Path = Path("survey")
     """Folder for survey.csv, survey.json and the sums of each dump."""
-    corpus: str = "coco"
-    """What the language model behind the perplexity is estimated from: coco (the captions of train2014) or data (the
-    train split of --data)."""
-    lm: Path | None = None
-    """Language model to use instead: an ARPA file or a KenLM binary file."""
-    lm_order: int = 3
-    """The order that it must have."""
     skip: list[str] = field(default_factory=list)
     """Streaming analyses to leave out."""
     processes: int = 1
@@ -86,7 +76,7 @@ def run(config: Survey) -> None:
     labels = _labels(streams)
     named = (str(each.header["data"]) for each in streams if "data" in each.header)
     config = replace(config, data=config.data or next(named, "embedded"))
-    context = load_context(config.data, config.corpus, lm=config.lm, lm_order=config.lm_order)
+    context = config.context(config.data)
     tally_of(names, [], context)  # loads tagger and language model, which the processes then share
     setup = setup_of(names, context)
     rows: list[Row] = []
