@@ -14,7 +14,7 @@ FEATURES ?=
 ARGS ?=
 
 .PHONY: help install test test-slow lint bench demo data features scorer ce scst clean \
-  uniter rosita vilbert lxmert clip all-scorers matrix calibrate
+  uniter rosita vilbert lxmert clip all-scorers matrix calibrate lm taxonomy similarity
 
 help:  ## show the verbs
 	@grep -hE '^[a-z$$()A-Z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^\$$\(PROBED\)/uniter .. clip/; s/:[^#]*## /\t/' | expand -t 14
@@ -78,6 +78,19 @@ matrix: install  ## every captioner under every scorer, after all-scorers
 
 calibrate: install  ## train on five scorers with a planted flaw each, two seeds; are the flaws, and only they, named?
 	$(PY) probe.py calibrate --out $(RUNS)/calibrate $(ARGS)
+
+lm: install $(RUNS)/lm/knowledge.json  ## a small language model from text alone, minutes on two cores
+
+$(RUNS)/lm/knowledge.json: | install
+	$(PY) train.py lm --config configs/lm.yaml --out $(RUNS)/lm --resume $(if $(DATA),--without $(DATA))
+
+taxonomy: lm  ## does a frozen language model carry hypernyms over to what it is shown? needs DATA= and IMAGES=
+	$(PY) probe.py taxonomy run --config configs/taxonomy.yaml --images $(DATA) --photographs $(IMAGES) --lm $(RUNS)/lm --out $(RUNS)/taxonomy $(ARGS)
+	test -e $(RUNS)/taxonomy/lm-only.csv.gz || $(PY) probe.py taxonomy lm-only --lm $(RUNS)/lm --out $(RUNS)/taxonomy/lm-only.csv.gz
+	$(PY) probe.py taxonomy report $(RUNS)/taxonomy
+
+similarity: lm  ## do word representations mirror human experience? with RATINGS= those of your own
+	$(PY) probe.py similarity run --config configs/similarity.yaml --models.small-lm $(RUNS)/lm --out $(RUNS)/similarity $(ARGS)
 
 clean:  ## delete the virtual environment and the demo's run
 	rm -rf $(VENV) $(RUNS)/demo

@@ -9,35 +9,122 @@ python probe.py check-scorer my_package.my_module:MyScorer
 python -m analysis report runs/*/dumps/test.jsonl --out report
 """
 
-from probing_vlp import calibration, check_scorer, crossing, demo, dumping, nearest, story, templating, verifying
 from probing_vlp.cli import Command, main
-from probing_vlp.data import download, extract, grid, region_report
 
 COMMANDS = {
-    "demo": Command(demo.DemoConfig, demo.run, "the whole story on the embedded data, in under ten minutes"),
-    "story": Command(story.StoryConfig, story.run, "the probe of one scorer, end to end: train, dump, report"),
-    "matrix": Command(crossing.MatrixConfig, crossing.run, "every captioner of those stories under every scorer"),
-    "calibrate": Command(
-        calibration.CalibrateConfig, calibration.run, "whether the analysis names flaws that were planted into scorers"
+    "demo": Command(
+        "probing_vlp.demo:DemoConfig",
+        "probing_vlp.demo:run",
+        "the whole story on the embedded data, in under ten minutes",
     ),
-    "data": Command(download.DownloadConfig, download.run, "download COCO and the Karpathy split"),
-    "features": Command(extract.ExtractConfig, extract.run, "extract image features with a named backbone"),
+    "story": Command(
+        "probing_vlp.story:StoryConfig",
+        "probing_vlp.story:run",
+        "the probe of one scorer, end to end: train, dump, report",
+    ),
+    "matrix": Command(
+        "probing_vlp.crossing:MatrixConfig",
+        "probing_vlp.crossing:run",
+        "every captioner of those stories under every scorer",
+    ),
+    "calibrate": Command(
+        "probing_vlp.calibration:CalibrateConfig",
+        "probing_vlp.calibration:run",
+        "whether the analysis names flaws that were planted into scorers",
+    ),
+    "data": Command(
+        "probing_vlp.data.download:DownloadConfig",
+        "probing_vlp.data.download:run",
+        "download COCO and the Karpathy split",
+    ),
+    "features": Command(
+        "probing_vlp.data.extract:ExtractConfig",
+        "probing_vlp.data.extract:run",
+        "extract image features with a named backbone",
+    ),
     "regions-grid": Command(
-        grid.GridConfig, grid.run, "regions of images that have none: cells of a backbone, or finds of a detector"
+        "probing_vlp.data.grid:GridConfig",
+        "probing_vlp.data.grid:run",
+        "regions of images that have none: cells of a backbone, or finds of a detector",
     ),
     "regions-inspect": Command(
-        region_report.InspectConfig,
-        region_report.run,
+        "probing_vlp.data.region_report:InspectConfig",
+        "probing_vlp.data.region_report:run",
         "what a file of region features holds (regions inspect FILE)",
         "file",
     ),
-    "dump": Command(dumping.DumpConfig, dumping.dump, "describe a split with a trained captioner"),
-    "nearest": Command(nearest.NearestConfig, nearest.run, "describe a split with captions of similar training images"),
-    "score": Command(dumping.ScoreConfig, dumping.score, "score the captions of any dump"),
-    "verify": Command(verifying.VerifyConfig, verifying.verify, "what a change of a caption is worth to a scorer"),
-    "template": Command(templating.TemplateConfig, templating.run, "visual words in the paper's templates or your own"),
+    "dump": Command(
+        "probing_vlp.dumping:DumpConfig", "probing_vlp.dumping:dump", "describe a split with a trained captioner"
+    ),
+    "nearest": Command(
+        "probing_vlp.nearest:NearestConfig",
+        "probing_vlp.nearest:run",
+        "describe a split with captions of similar training images",
+    ),
+    "score": Command("probing_vlp.dumping:ScoreConfig", "probing_vlp.dumping:score", "score the captions of any dump"),
+    "verify": Command(
+        "probing_vlp.verifying:VerifyConfig",
+        "probing_vlp.verifying:verify",
+        "what a change of a caption is worth to a scorer",
+    ),
+    "template": Command(
+        "probing_vlp.templating:TemplateConfig",
+        "probing_vlp.templating:run",
+        "visual words in the paper's templates or your own",
+    ),
     "check-scorer": Command(
-        check_scorer.CheckConfig, check_scorer.run, "whether a scorer, yours too, does what training needs", "scorer"
+        "probing_vlp.check_scorer:CheckConfig",
+        "probing_vlp.check_scorer:run",
+        "whether a scorer, yours too, does what training needs",
+        "scorer",
+    ),
+    "taxonomy-run": Command(
+        "probing_vlp.taxonomy.running:RunConfig",
+        "probing_vlp.taxonomy.running:run",
+        "does a frozen language model carry hypernyms over to what it is shown? the whole grid",
+    ),
+    "taxonomy-metrics": Command(
+        "probing_vlp.taxonomy.metrics_command:MetricsConfig",
+        "probing_vlp.taxonomy.metrics_command:run",
+        "metrics of a file of answers, from any tool",
+        "file",
+    ),
+    "taxonomy-inspect": Command(
+        "probing_vlp.taxonomy.inspecting:InspectConfig",
+        "probing_vlp.taxonomy.inspecting:run",
+        "what a taxonomy, its images and a condition come to",
+    ),
+    "taxonomy-lm-only": Command(
+        "probing_vlp.taxonomy.lm_only:LMOnlyConfig",
+        "probing_vlp.taxonomy.lm_only:run",
+        "what a language model knows of the taxonomy from text alone",
+    ),
+    "taxonomy-coherence": Command(
+        "probing_vlp.taxonomy.coherence:CoherenceConfig",
+        "probing_vlp.taxonomy.coherence:run",
+        "how alike the images of a hypernym look, from a file of vectors",
+    ),
+    "taxonomy-report": Command(
+        "probing_vlp.taxonomy.report:ReportConfig",
+        "probing_vlp.taxonomy.report:run",
+        "what a run says: verdicts with intervals, figures, tables, photographs",
+        "run",
+    ),
+    "similarity-run": Command(
+        "probing_vlp.similarity.running:SimilarityConfig",
+        "probing_vlp.similarity.running:run",
+        "do word representations mirror human experience and the brain? models, conditions, targets",
+    ),
+    "similarity-compare": Command(
+        "probing_vlp.similarity.compare_command:CompareConfig",
+        "probing_vlp.similarity.compare_command:run",
+        "two files of vectors, ratings or RDMs compared",
+        "a b",
+    ),
+    "similarity-extract": Command(
+        "probing_vlp.similarity.extract_command:ExtractConfig",
+        "probing_vlp.similarity.extract_command:run",
+        "representations of words in sentences, to a file",
     ),
 }
 

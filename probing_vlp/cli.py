@@ -6,6 +6,7 @@ Precedence, lowest first: defaults, `--config FILE`, `--key value` in the order 
 
 import argparse
 import difflib
+import importlib
 import itertools
 import re
 import sys
@@ -22,10 +23,14 @@ set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 
 class Command(NamedTuple):
-    """A sub-command: the dataclass of its options, what runs it, one line of help."""
+    """A sub-command: the dataclass of its options, what runs it, one line of help.
 
-    config: type
-    run: Callable[[Any], None]
+    Either may be "module:Object", which is imported when the command is asked for: a command starts without what the
+    others need.
+    """
+
+    config: type | str
+    run: Callable[[Any], None] | str
     help: str
     first: str = ""
     """Options whose values may stand alone as the first words: "scorer" lets `check-scorer clip` stand for
@@ -34,12 +39,12 @@ class Command(NamedTuple):
 
 def main(program: str, description: str, commands: Mapping[str, Command], argv: Sequence[str] | None = None) -> None:
     """Parse and run; a user's mistake ends in one line and exit code 2."""
-    parser, subparsers = build_parser(program, description, commands)
     with report_user_errors():
+        words = one_word(list(sys.argv[1:] if argv is None else argv), commands)
+        if words and words[0] in commands:
+            words = [words[0], *_named(words[1:], commands[words[0]].first.split())]
+        parser, subparsers = build_parser(program, description, commands, words[:1])
         try:
-            words = one_word(list(sys.argv[1:] if argv is None else argv), commands)
-            if words and words[0] in commands:
-                words = [words[0], *_named(words[1:], commands[words[0]].first.split())]
             sub = subparsers.get(words[0]) if words else None
             chosen = parser.parse_args(as_declared(words, sub) if sub else words)
             name = chosen.command
@@ -47,13 +52,21 @@ def main(program: str, description: str, commands: Mapping[str, Command], argv: 
         except argparse.ArgumentError as error:
             raise UserError(_explain(str(error), subparsers, sys.argv[1:] if argv is None else argv)) from None
         options.pop("config", None)
-        commands[name].run(commands[name].config(**options))
+        found(commands[name].run)(found(commands[name].config)(**options))
+
+
+def found(named: Any) -> Any:
+    """What "module:Object" names; anything else is itself."""
+    if not isinstance(named, str):
+        return named
+    module, _, name = named.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def build_parser(
-    program: str, description: str, commands: Mapping[str, Command]
+    program: str, description: str, commands: Mapping[str, Command], asked: Sequence[str] | None = None
 ) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
-    """The parser of a program, and the parser of each of its sub-commands."""
+    """The parser of a program, and the parser of each of its sub-commands: the options of those `asked` for, or all."""
     parser = ArgumentParser(
         prog=program, description=description, version=__version__, exit_on_error=False, allow_abbrev=False
     )
@@ -61,8 +74,9 @@ def build_parser(
     subparsers = {}
     for name, command in commands.items():
         sub = ArgumentParser(description=command.help, exit_on_error=False, allow_abbrev=False)
-        sub.add_argument("--config", action="config", help="YAML file with any of the options below")
-        sub.add_class_arguments(command.config, None)
+        if asked is None or name in asked:
+            sub.add_argument("--config", action="config", help="YAML file with any of the options below")
+            sub.add_class_arguments(found(command.config), None)
         for action in sub._actions:
             if getattr(action, "_typehint", None) is bool:
                 action.nargs, action.const = "?", True  # `--resume` alone means `--resume true`

@@ -3,6 +3,7 @@
 regions inspect FILE             the command regions-inspect
 --scorer A --scorer B            --scorers ["A", "B"]; where scorers have weights, {"A": 1.0, "B": 1.0}
 --skip metrics drift             --skip ["metrics", "drift"]: an option that takes a list takes the words up to the next
+--control A --control B          --control ["A", "B"]
 --trust-pickle, --regions FILE   --data.trust_pickle, --data.regions FILE: hyphens, and options of the data
 --options.uniter.score rank      merged with other options of the same scorer
 """
@@ -53,7 +54,8 @@ def as_declared(words: list[str], parser: ArgumentParser) -> list[str]:
         elif name.startswith("--") and _origin(known.get(option := _spelled(name, known))) is list:
             values = [value] if equals else list(takewhile(lambda one: not one.startswith("--"), left))
             del left[: 0 if equals else len(values)]
-            given += [option, _as_list(values, get_args(known[option]._typehint)[0])]  # type: ignore[attr-defined]
+            listed = _as_list(values, get_args(known[option]._typehint)[0])  # type: ignore[attr-defined]
+            given += [option, _joined(given, option, listed)]
         else:
             given.append(_spelled(name, known) + equals + value if name.startswith("--") else word)
     for scorer, options in nested.items():
@@ -62,6 +64,16 @@ def as_declared(words: list[str], parser: ArgumentParser) -> list[str]:
         weighted = _origin(known["--scorers"]) is dict
         given += ["--scorers", json.dumps(dict.fromkeys(named, 1.0) if weighted else named)]
     return given
+
+
+def _joined(given: list[str], option: str, listed: str) -> str:
+    """A list with what was given of it before, which is taken out: jsonargparse would keep the last alone."""
+    if option not in given:
+        return listed
+    at = given.index(option)
+    before = given[at + 1]
+    del given[at : at + 2]
+    return json.dumps(yaml.safe_load(before) + yaml.safe_load(listed))
 
 
 def _spelled(name: str, known: Mapping[str, Action]) -> str:

@@ -21,6 +21,10 @@ PARSERS = build_parser("probe.py", "", COMMANDS)[1]
         ("verify --examples 3 12", ["verify", "--examples", "[3, 12]"]),  # integers
         ("template --words 3 12", ["template", "--words", '["3", "12"]']),  # words
         ("verify --scorer clip --scorer vilt", ["verify", "--scorers", '["clip", "vilt"]']),
+        (
+            "verify --experiments a --seed 2 --experiments b c",
+            ["verify", "--seed", "2", "--experiments", '["a", "b", "c"]'],
+        ),
         ("verify --trust-pickle", ["verify", "--data.trust_pickle"]),
         ("verify --no-such thing", ["verify", "--no-such", "thing"]),
     ],
