@@ -24,7 +24,7 @@ from probing_vlp.taxonomy.taxonomies import load_taxonomy
 from probing_vlp.taxonomy.worlds import Names
 
 COCO = load_taxonomy("coco")
-SMALL = Amounts(captions=40, caption_worlds=60, made_up_worlds=300, truths=1)
+SMALL = Amounts(captions=40, caption_worlds=60, made_up_worlds=300, truths=1, statements=1)
 CAPTIONS = [
     "a dog and other animals in a field",
     "two cats look at a bird",

@@ -114,6 +114,7 @@ def test_finished_cells_are_not_done_again_and_lost_ones_come_back_the_same(plac
     assert len((out / "log.jsonl").read_text().splitlines()) == 4 + 2
 
 
+@pytest.mark.slow
 def test_cells_in_processes_are_the_same(place: Path, done: Path) -> None:
     run(config_of(place, place / "side", processes=2, conditions=["full"]))
     there, here = files(place / "side"), files(done)

@@ -36,7 +36,7 @@ def tiny(folder: Path, **options: Any) -> LMConfig:
         "captions": str(captions_folder(folder)),
         "unknown": 0,
         "kept_out": 0.2,
-        "amounts": Amounts(captions=20, caption_worlds=20, made_up_worlds=60, truths=1),
+        "amounts": Amounts(captions=20, caption_worlds=20, made_up_worlds=60, truths=1, statements=1),
         "width": 16,
         "inner": 16,
         "layers": 1,
@@ -111,7 +111,8 @@ def test_the_loss_counts_answers_of_worlds_and_every_word_of_sentences(tokenizer
                 logp = model(torch.tensor([ids])).logits[0].log_softmax(-1)
             first = len(ids) - 2 if tree.root else 1
             for place in range(first, len(ids)):
-                weight = 1.0 if branch.answer and place == len(ids) - 2 else 0.2
+                word = 0.05 if branch.answer and place < len(ids) - 2 else 0.2  # EOS counts as a word that is read
+                weight = 1.0 if branch.answer and place == len(ids) - 2 else word
                 total -= weight * float(logp[place - 1, ids[place]])
                 weights += weight
     with torch.no_grad():

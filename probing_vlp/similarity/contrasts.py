@@ -134,7 +134,7 @@ def _differences(panel: Panel, subset: str) -> Iterator[Row]:
         for one, other in combinations(panel.models, 2):
             scores = panel.trained(one, condition, subset), panel.trained(other, condition, subset)
             if scores[0] and scores[1]:
-                place = {"model": one, "condition": condition, "versus": f"model:{other}"}
+                place: dict[str, Any] = {"model": one, "condition": condition, "versus": f"model:{other}"}
                 yield _difference(panel, subset, *scores, **place)
     for model in panel.models:
         for later, first in combinations(reversed(panel.conditions), 2):
@@ -160,7 +160,7 @@ def _halves(panel: Panel) -> Iterator[Row]:
         for condition in panel.conditions:
             scores = panel.trained(model, condition, events), panel.trained(model, condition, objects)
             if scores[0] and scores[1]:
-                place = {"model": model, "condition": condition, "versus": f"subset:{objects}"}
+                place: dict[str, Any] = {"model": model, "condition": condition, "versus": f"subset:{objects}"}
                 yield _difference(panel, events, *scores, **place)
 
 
@@ -267,7 +267,7 @@ def _between(one: Target, other: Target, subset: str, wanted: set[str], plan: Pl
     )
 
 
-def _spread(distances: np.ndarray, counts: np.ndarray) -> dict[str, float | None]:
+def _spread(distances: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
     """Interval of their standard deviation over draws of words: sums over pairs from matrix products."""
     drawn = counts.astype(float)
     n = drawn.shape[1]

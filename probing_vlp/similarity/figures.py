@@ -5,7 +5,7 @@ or a band of the same colour.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -103,7 +103,7 @@ def _course(axes: Axes, course: Course, shift: float, separate: bool, palette: P
     steps = len(course.values)
     # layers are shown by depth, since models differ in how many they have
     x = np.arange(steps) + shift if separate else np.linspace(0, 1, steps) if steps > 1 else np.array([0.5])
-    style = {"linestyle": (0, (3, 3))} if course.hollow else {}
+    style: dict[str, Any] = {"linestyle": (0, (3, 3))} if course.hollow else {}
     axes.plot(
         x,
         course.values,

@@ -7,7 +7,7 @@ all others and the target's, with images less without; its interval is over draw
 
 import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -176,7 +176,7 @@ def _pairs(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _npz(rdms: Rdms, layer: str = "") -> bytes:
     packed = io.BytesIO()
     held = rdms.dissimilarities if rdms.n_rdm > 1 else rdms.dissimilarities[0]
-    more = {"participants": np.array(rdms.participants)} if rdms.n_rdm > 1 else {}
+    more: dict[str, Any] = {"participants": np.array(rdms.participants)} if rdms.n_rdm > 1 else {}
     np.savez(packed, words=np.array(rdms.words), rdm=held, layer=np.array(layer), **more)
     return packed.getvalue()
 

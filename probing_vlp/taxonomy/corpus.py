@@ -171,12 +171,14 @@ class Amounts:
 
     captions: int = 6000
     """Captions that are only read."""
-    caption_worlds: int = 10000
+    caption_worlds: int = 8000
     """Captions that are asked about."""
-    made_up_worlds: int = 12000
+    made_up_worlds: int = 9000
     """Lists and bare words that are asked about."""
-    truths: int = 6
-    """Times that each (leaf, hypernym) pair is told and asked in each of four phrasings, beside as many false ones."""
+    truths: int = 40
+    """Times that each (leaf, hypernym) pair is asked in each of four phrasings, beside as many false ones."""
+    statements: int = 10
+    """Times that each pair is told in each of them."""
 
 
 def write_corpus(
@@ -194,8 +196,10 @@ def write_corpus(
     trees = grouped([Branch(text) for text in read], 8, "captions")
     trees += grouped([Branch(text) for text in glosses if allowed(text)], 6, "glosses")
     trees += asked_trees([worlds[i] for i in rng.permutation(len(worlds))], asker, allowed)
-    for _ in range(amounts.truths):
-        trees += truth_trees(taxonomy, kept, rng)
+    for turn in range(max(amounts.truths, amounts.statements)):
+        told, asked = truths(taxonomy, kept, rng)
+        trees += grouped(told, 12, "statements") if turn < amounts.statements else []
+        trees += grouped(asked, 8, "truths") if turn < amounts.truths else []
     return trees
 
 
@@ -212,8 +216,8 @@ def asked_trees(worlds: Iterable[World], asker: Asker, allowed: Filter) -> list[
     return trees
 
 
-def truth_trees(taxonomy: Taxonomy, kept: KeptOut, rng: np.random.Generator) -> list[Tree]:
-    """Every known pair as a statement and as a question that is true, and for each hypernym as many that are not."""
+def truths(taxonomy: Taxonomy, kept: KeptOut, rng: np.random.Generator) -> tuple[list[Branch], list[Branch]]:
+    """Every known pair as a statement, and as a question beside as many of each hypernym that are not so; shuffled."""
     statements, questions = [], []
     for h in sorted(taxonomy.hypernyms.keys() - set(kept.unknown)):
         true = [leaf for leaf in taxonomy.members(h) if (leaf, h) not in kept.apart]
@@ -229,8 +233,8 @@ def truth_trees(taxonomy: Taxonomy, kept: KeptOut, rng: np.random.Generator) -> 
                 for answer, leaves in zip(ANSWERS, (true, wrong), strict=True)
                 for leaf in leaves
             ]
-    shuffled = [[group[i] for i in rng.permutation(len(group))] for group in (statements, questions)]
-    return grouped(shuffled[0], 12, "statements") + grouped(shuffled[1], 8, "truths")
+    statements, questions = ([group[i] for i in rng.permutation(len(group))] for group in (statements, questions))
+    return statements, questions
 
 
 def grouped(branches: Sequence[Branch], size: int, sort: str) -> list[Tree]:

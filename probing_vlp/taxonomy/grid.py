@@ -9,8 +9,10 @@ OUT/items.csv.gz    the answers of all cells, cell by cell in order of their nam
 OUT/coherence.csv   visual coherence of every hypernym under every label map and seed
 """
 
+import functools
 import json
 import multiprocessing
+import pickle
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -37,6 +39,9 @@ from probing_vlp.taxonomy.maps import make_map, relabel
 from probing_vlp.taxonomy.options import RunConfig, check_same, plain
 from probing_vlp.taxonomy.prompts import question_text
 from probing_vlp.taxonomy.vlm import VLM
+
+DRAWS = 400
+"""Of the intervals of coherence; seven maps of thirty hypernyms are many."""
 
 
 def cells_of(config: RunConfig) -> list[Cell]:
@@ -148,7 +153,7 @@ def measure_coherence(world: World, path: Path) -> None:
             if key not in known:
                 under = relabel(shown, labels)
                 pairs = [(name, above) for name in names for above in world.taxonomy.above(under[name].leaves)]
-                known[key] = coherences(names, vectors, pairs, seed=seed)
+                known[key] = coherences(names, vectors, pairs, DRAWS, seed)
             rows += [({"encoder": world.features.encoder, "map": kind, "seed": seed}, each) for each in known[key]]
     write_coherences(path, rows)
 
@@ -182,11 +187,10 @@ def _in_turn(world: World, todo: Sequence[Cell], progress: Progress) -> Iterator
 
 def _side_by_side(world: World, todo: Sequence[Cell]) -> Iterator[tuple[Cell, float]]:
     """In processes, each with the world for itself."""
-    pool = ProcessPoolExecutor(
-        min(world.config.processes, len(todo)), multiprocessing.get_context("spawn"), _begin, (world.config,)
-    )
+    options = pickle.dumps(world.config).hex()
+    pool = ProcessPoolExecutor(min(world.config.processes, len(todo)), multiprocessing.get_context("spawn"))
     try:
-        began = {pool.submit(_do, cell): cell for cell in todo}
+        began = {pool.submit(_do, options, cell): cell for cell in todo}
         for future in as_completed(began):
             yield began[future], future.result()
     except BrokenProcessPool:
@@ -197,19 +201,17 @@ def _side_by_side(world: World, todo: Sequence[Cell]) -> Iterator[tuple[Cell, fl
         pool.shutdown(cancel_futures=True)
 
 
-_WORLD: World | None = None
-"""Of a worker."""
-
-
-def _begin(config: RunConfig) -> None:
-    global _WORLD
+@functools.cache
+def _world(options: str) -> World:
+    """Of a worker; made by its first cell, so that what is wrong with it is told as an error of that cell."""
+    config: RunConfig = pickle.loads(bytes.fromhex(options))
     torch.set_num_threads(config.threads)
     keep_freed_memory()
-    _WORLD = open_world(config, make_accelerator(config), Table.open(Path(config.out) / "features.json"))
+    return open_world(config, make_accelerator(config), Table.open(Path(config.out) / "features.json"))
 
 
-def _do(cell: Cell) -> float:
-    assert _WORLD is not None
+def _do(options: str, cell: Cell) -> float:
+    world = _world(options)
     began = time.perf_counter()
-    run_cell(_WORLD, cell)
+    run_cell(world, cell)
     return time.perf_counter() - began
