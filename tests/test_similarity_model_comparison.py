@@ -75,3 +75,13 @@ def test_adjusted_p_by_hand() -> None:
         adjust(p, "sidak")
     with pytest.raises(UserError, match="between 0 and 1"):
         adjust([1.5], "holm")
+
+
+def test_adjusted_p_of_random_families_equal_those_of_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    generator = np.random.default_rng(3)
+    for n in (1, 2, 7, 40):
+        p = generator.random(n).round(1)  # with ties
+        for method, theirs in (("bonferroni", "bonferroni"), ("holm", "holm"), ("bh", "fdr_bh")):
+            assert adjust(p, method) == pytest.approx(multipletests(p, method=theirs)[1], abs=1e-12)

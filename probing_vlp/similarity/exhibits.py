@@ -167,7 +167,7 @@ def template_table(findings: Findings, subset: str, mode: str) -> Table:
     columns = ("trained", "untrained", "trained", "untrained", "untrained of trained")
     return Table(
         "templates",
-        "Caption-like sentences: each category its own, and the same for all words",
+        f"Caption-like sentences: each category its own, and the same for all words; {subset}",
         columns,
         tuple(lines),
         groups=(("by category", 2), ("the same for all", 2), ("by category", 1)),

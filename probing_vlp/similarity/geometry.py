@@ -154,7 +154,7 @@ def effects_table(found: Sequence[Effect], model: str, counterpart: str, target:
     )
     return Table(
         f"words-{_file(model)}",
-        f"Words that images helped most and hurt most: ρ of the word’s own distances with {target}",
+        f"Words that images helped most and hurt most: ρ of the word’s own distances with {target}, not adjusted",
         (counterpart, f"{model} less {counterpart}"),
         lines,
         f"{len(found)} words",

@@ -43,7 +43,6 @@ def build(findings: Findings) -> ProbePage:
     """The page."""
     mode = findings.config.layer_modes[0]
     judged = verdicts.images(findings.rows, _pairs(findings), findings.main, mode)
-    target = geometry.reference(findings)
     sections = (
         _fit(findings, mode),
         _images(findings, judged, mode),
@@ -63,7 +62,7 @@ def build(findings: Findings) -> ProbePage:
         f"only; each stands beside untrained twins of the same architecture. {LAYERS[mode]}"
     )
     says = [sentence for one in judged for sentence in verdicts.images_says(one)[:2]]
-    says += verdicts.templates_says(findings.rows, findings.models, [target], findings.main, mode)[:2]
+    says += _alone(findings, [findings.models[0]], [one.name for one in findings.targets], mode)
     says += verdicts.twins_says(findings.rows, findings.models, findings.main, mode)
     hero = [exhibits.fit_bars(findings, one.name, findings.main, mode) for one in findings.targets]
     return ProbePage(
@@ -147,7 +146,7 @@ def _images(findings: Findings, judged: Sequence[verdicts.Images], mode: str) ->
 
 def _templates(findings: Findings, mode: str) -> Section:
     names = [target.name for target in findings.targets]
-    says = verdicts.templates_says(findings.rows, findings.models, names, findings.main, mode)
+    says = _alone(findings, findings.models, names, mode)
     says += verdicts.shared_says(findings.rows, findings.models, names, findings.main, mode)
     tables = [exhibits.template_table(findings, subset, mode) for subset in dict.fromkeys([findings.main, "all"])]
     hint = (
@@ -210,6 +209,16 @@ def _words(findings: Findings) -> Section:
     lines = tuple(Line(name, (Cell(text),)) for name, text in findings.joins)
     joins = Table("joins", "Joined by word, never by position: what was left out", ("words",), lines, wordy=True)
     return Section("words", "Words and targets", "", (), (), _full([exhibits.targets_table(findings)]), (joins,))
+
+
+def _alone(findings: Findings, models: Sequence[str], targets: Sequence[str], mode: str) -> list[str]:
+    """What templates alone give, each model on the most words that it was scored on."""
+    said = []
+    for model in models:
+        wide = findings.rows.one(model=model, subset="all", measure="spearman", layer_mode=mode)
+        subset = "all" if wide is not None else findings.main
+        said += verdicts.templates_says(findings.rows, [model], targets, subset, mode)
+    return said
 
 
 def _pairs(findings: Findings) -> dict[str, str]:

@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from probing_vlp.similarity.multiplicity import adjust
+
 
 @dataclass(frozen=True)
 class Row:
@@ -110,17 +112,9 @@ def adjusted(rows: Sequence[Row]) -> list[Row]:
             families.setdefault(family, []).append(place)
     done = list(rows)
     for places in families.values():
-        for place, p in zip(places, _holm(np.array([rows[i].p for i in places], float)), strict=True):
+        for place, p in zip(places, adjust(np.array([rows[i].p for i in places], float), "holm"), strict=True):
             done[place] = dataclasses.replace(rows[place], p_holm=finite(p))
     return done
-
-
-def _holm(p: np.ndarray) -> np.ndarray:
-    """Adjusted after Holm, as `multiplicity.adjust`, which collects garbage at each call: minutes for many families."""
-    order = np.argsort(p, kind="stable")
-    adjusted_p = np.empty(len(p))
-    adjusted_p[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
-    return adjusted_p
 
 
 def to_csv(rows: Iterable[Row]) -> bytes:

@@ -142,12 +142,13 @@ def batches(rows: Sequence[Row], tokens: int, rng: np.random.Generator, easy: fl
     three words it shows what a question asks for, in one of twenty it does not.
     """
     noise = rng.random(len(rows))
-    order = sorted(range(len(rows)), key=lambda i: (rows[i].root // 4, len(rows[i].ids) + 8 * noise[i], i))
+    kind = [(row.root > 1, row.root // 4) for row in rows]  # none, short, longer
+    order = sorted(range(len(rows)), key=lambda i: (kind[i], len(rows[i].ids) + 8 * noise[i], i))
     parts: list[list[int]] = [[]]
     longest = 0
     for i in order:
         longest = max(longest, len(rows[i].ids))
-        if parts[-1] and (len(parts[-1]) + 1) * longest > tokens:
+        if parts[-1] and ((len(parts[-1]) + 1) * longest > tokens or kind[i][0] != kind[parts[-1][0]][0]):
             parts.append([])
             longest = len(rows[i].ids)
         parts[-1].append(i)
