@@ -86,7 +86,6 @@ $(RUNS)/lm/knowledge.json: | install
 
 taxonomy: lm  ## does a frozen language model carry hypernyms over to what it is shown? needs DATA= and IMAGES=
 	$(PY) probe.py taxonomy run --config configs/taxonomy.yaml --images $(DATA) --photographs $(IMAGES) --lm $(RUNS)/lm --out $(RUNS)/taxonomy $(ARGS)
-	test -e $(RUNS)/taxonomy/lm-only.csv.gz || $(PY) probe.py taxonomy lm-only --lm $(RUNS)/lm --out $(RUNS)/taxonomy/lm-only.csv.gz
 	$(PY) probe.py taxonomy report $(RUNS)/taxonomy
 
 similarity: lm  ## do word representations mirror human experience? with RATINGS= those of your own

@@ -56,7 +56,9 @@ class LMConfig:
     inner: int = 256
     """Width inside the feed-forward part of a layer."""
     layers: int = 4
+    """Layers."""
     heads: int = 4
+    """Attention heads of a layer."""
     context: int = 512
     """Longest text, in tokens, with the tokens of an image."""
     epochs: int = 1
@@ -74,13 +76,15 @@ class LMConfig:
     """In half of the worlds each word vector takes up to this much of another's: practice for an image's tokens."""
     noise: float = 0.5
     """In the same worlds: noise, as a share of the size of the word vectors."""
+    threads: int = 1
+    """Threads in arithmetic: the model is too small to gain from more, and the last bits of its weights depend on them."""
     save_every: int = 200
     """Steps from one checkpoint to the next."""
     seed: int = 1
     """Of what is kept out, of the text and of the weights."""
 
     def __post_init__(self) -> None:
-        positive = ("width", "inner", "layers", "heads", "epochs", "batch_tokens", "save_every")
+        positive = ("width", "inner", "layers", "heads", "epochs", "batch_tokens", "save_every", "threads")
         check_least(self, 1, *positive)
         check_least(self, 16, "vocabulary", "context")
         check_least(self, 0, "kept_out", "learning_rate", "warm_up", "easy", "words", "blend", "noise", "seed")
@@ -105,8 +109,12 @@ def run(config: LMConfig) -> None:
     kept = keep_out(taxonomy, config.kept_out, config.unknown, config.seed)
     seen, unseen = load_captions(config.captions, config.without)
     glosses = load_glosses(config.wordnet, taxonomy, seen)
+    import torch
+
     from probing_vlp.taxonomy.lm_results import told
     from probing_vlp.taxonomy.lm_training import train_and_test
+
+    torch.set_num_threads(config.threads)
 
     knowledge = train_and_test(config, taxonomy, kept, seen, unseen, glosses)
     print(f"{out}: a language model, tested on text alone")
