@@ -62,8 +62,11 @@ class LMOnlyConfig:
     worlds: bool = True
     """Also ask about worlds of one leaf: "A dog. Is there an animal in this image?"."""
     device: str = "cpu"
+    """cpu, cuda, ..."""
     dtype: str = "float32"
+    """How weights are stored: float32, bfloat16 or float64."""
     batch_size: int = 64
+    """Questions at a time; changes no answer."""
     seed: int = 1
     """Of the wrong hypernyms that are drawn."""
 

@@ -68,6 +68,7 @@ class LMConfig:
     easy: float = 0.15
     """Share of the first pass in which worlds grow from short to long."""
     learning_rate: float = 3e-3
+    """The highest, after the rise; then half a cosine down to a twentieth of it."""
     warm_up: float = 0.05
     """Share of the steps over which the learning rate rises."""
     words: float = 0.2
@@ -77,7 +78,7 @@ class LMConfig:
     noise: float = 0.5
     """In the same worlds: noise, as a share of the size of the word vectors."""
     threads: int = 1
-    """Threads in arithmetic: the model is too small to gain from more, and the last bits of its weights depend on them."""
+    """Threads in arithmetic; the model is too small to gain from more, and its last bits depend on them."""
     save_every: int = 200
     """Steps from one checkpoint to the next."""
     seed: int = 1
