@@ -7,7 +7,7 @@ accelerate launch --num_processes 2 train.py scst --config configs/demo-scst.yam
 
 from probing_vlp.cli import Command, main
 from probing_vlp.errors import report_user_errors
-from probing_vlp.taxonomy import small_lm
+from probing_vlp.taxonomy.language import small_lm
 from probing_vlp.training import options, self_critical, supervised
 from probing_vlp.training.launch import ensure_processes
 

@@ -76,7 +76,7 @@ def make_files(folder: Path) -> dict[str, str]:
         vectors = np.hstack([common, generator.normal(size=(n, 280))])
         made[name] = str(folder / f"{name}.npz")
         np.savez(made[name], words=[f"word{i}" for i in range(n)], vectors=vectors.astype(np.float32))
-    from probing_vlp.similarity.rdms import from_vectors
+    from probing_vlp.similarity.distances.rdms import from_vectors
 
     words = [f"word{i}" for i in range(320)]
     common = np.random.default_rng(320).normal(size=(320, 20))
@@ -120,9 +120,9 @@ def equal(files: dict[str, str]) -> dict[str, tuple[float, float, float]]:
     from rsatoolbox.inference import boot_noise_ceiling
     from rsatoolbox.rdm import RDMs, compare_rho_a, compare_spearman
 
-    from probing_vlp.similarity.ceilings import noise_ceiling
-    from probing_vlp.similarity.measures import score
-    from probing_vlp.similarity.readers import read_any
+    from probing_vlp.similarity.distances.ceilings import noise_ceiling
+    from probing_vlp.similarity.distances.measures import score
+    from probing_vlp.similarity.distances.readers import read_any
 
     model, people = (read_any(files[name]).distances() for name in ("model", "people"))
     one, other = (read_any(files[name]).distances() for name in ("model-1854", "target-1854"))

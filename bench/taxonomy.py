@@ -24,13 +24,13 @@ from accelerate import Accelerator
 from rich.console import Console
 from rich.table import Table as Shown
 
-from probing_vlp.taxonomy.answering import Asked, answer
-from probing_vlp.taxonomy.features import Table
-from probing_vlp.taxonomy.fitting import fit
-from probing_vlp.taxonomy.language_models import LanguageModel
-from probing_vlp.taxonomy.options import FitOptions
-from probing_vlp.taxonomy.projectors import make_projector
-from probing_vlp.taxonomy.vlm import VLM
+from probing_vlp.taxonomy.model.answering import Asked, answer
+from probing_vlp.taxonomy.model.features import Table
+from probing_vlp.taxonomy.model.fitting import fit
+from probing_vlp.taxonomy.model.language_models import LanguageModel
+from probing_vlp.taxonomy.model.options import FitOptions
+from probing_vlp.taxonomy.model.projectors import make_projector
+from probing_vlp.taxonomy.model.vlm import VLM
 from probing_vlp.torchvision_cpu import ensure_torchvision
 
 QWEN = {"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128,

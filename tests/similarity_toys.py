@@ -18,7 +18,7 @@ from probing_vlp.records import Image
 from probing_vlp.scorers.mini_clip import MiniClip, Sizes, save_mini_clip
 from probing_vlp.similarity.encoders.base import Tokens
 from probing_vlp.similarity.encoders.caption_pairs import Recipe, train
-from probing_vlp.similarity.templates import Filled
+from probing_vlp.similarity.words.templates import Filled
 
 WORDS = ("dog", "cat", "mat", "sit")
 CAPTIONS = ("a dog on a mat", "the dog sits", "a cat on a mat", "two cats", "a small dog", "a very small cat")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from probing_vlp.taxonomy.images import ImageIndex
+from probing_vlp.taxonomy.asking.images import ImageIndex
+from probing_vlp.taxonomy.asking.taxonomies import read_taxonomy
 from probing_vlp.taxonomy.records import Shown, Taxonomy
-from probing_vlp.taxonomy.taxonomies import read_taxonomy
 
 ZOO = """crow,bird
 crow,animal

@@ -11,8 +11,8 @@ from hub_toys import hf, image_processor, spread
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from probing_vlp.taxonomy.features import Table
-from probing_vlp.taxonomy.language_models import LanguageModel, load_language_model
+from probing_vlp.taxonomy.model.features import Table
+from probing_vlp.taxonomy.model.language_models import LanguageModel, load_language_model
 
 FRAME = ["Is", "there", "a", "in", "this", "image", "?", "Yes", "No", "an"]
 WORDS = [*FRAME, "dog", "cat", "crow", "animal", "bird", "tool", "saw", "hammer", "mammal", "thing"]

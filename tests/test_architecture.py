@@ -41,8 +41,12 @@ APART = [
     ("training", "taxonomy"),
     ("training", "similarity"),
 ]
-ROOMS = ("", "statistics", "patterns", "drift", "streams", "verification", "habits", "report")
-"""Folders of analysis, the first its own; a room imports from itself or from an earlier one, `__main__` from all."""
+ROOMS = {
+    "analysis": ("", "statistics", "patterns", "drift", "streams", "verification", "habits", "report"),
+    "probing_vlp.taxonomy": ("", "asking", "answers", "model", "language", "report"),
+    "probing_vlp.similarity": ("words", "distances", "encoders", "study", "report", ""),
+}
+"""Folders of a package, "" its own modules; a room imports from itself or from an earlier one, `__main__` from all."""
 HEAVY = {"torch", "torchvision", "transformers", "open_clip", "timm", "accelerate", "safetensors"}
 LIGHT = [
     "probing_vlp.records",
@@ -123,18 +127,19 @@ def test_arrows_run_one_way() -> None:
     assert wrong == []
 
 
-def room_of(module: str) -> int:
-    """The place in ROOMS of a module of analysis."""
-    _, first, *rest = [*module.split("."), ""]
-    return ROOMS.index(first if rest[:-1] or first in ROOMS else "")
+def room_of(package: str, module: str) -> int:
+    """The place of a module among the rooms of its package."""
+    first, *rest = [*module.removeprefix(package).strip(".").split("."), ""]
+    return ROOMS[package].index(first if rest[:-1] or first in ROOMS[package] else "")
 
 
-def test_arrows_between_the_rooms_of_analysis_run_one_way() -> None:
+@pytest.mark.parametrize("package", ROOMS)
+def test_arrows_between_rooms_run_one_way(package: str) -> None:
     assert [
         f"{name} imports {imported}"
         for name, imported in arrows()
-        if name.startswith("analysis.") and imported.startswith("analysis.") and name != "analysis.__main__"
-        if room_of(imported) > room_of(name)
+        if name.startswith(f"{package}.") and imported.startswith(f"{package}.") and name != "analysis.__main__"
+        if room_of(package, imported) > room_of(package, name)
     ] == []
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.articles import article_of, raise_first
+from probing_vlp.similarity.words.articles import article_of, raise_first
 
 PAPER = {
     "a": "dog user thanks scissors house honesty youth",

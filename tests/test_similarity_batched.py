@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from probing_vlp.similarity import batched
-from probing_vlp.similarity.comparing import compare
-from probing_vlp.similarity.rdms import Rdms, from_vectors, pairs_of
+from probing_vlp.similarity.distances import batched
+from probing_vlp.similarity.distances.comparing import compare
+from probing_vlp.similarity.distances.rdms import Rdms, from_vectors, pairs_of
 
 WORDS = tuple(f"w{i:02d}" for i in range(12))
 PAIRS = pairs_of(len(WORDS))

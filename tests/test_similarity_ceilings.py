@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.ceilings import METHODS, noise_ceiling
+from probing_vlp.similarity.distances.ceilings import METHODS, noise_ceiling
 
 
 def people(n: int = 6, pairs: int = 66, ties: bool = False) -> np.ndarray:

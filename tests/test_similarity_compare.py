@@ -10,13 +10,13 @@ import pytest
 from scipy import stats
 
 from probing_vlp.cli import Command, main
-from probing_vlp.similarity import compare_command
-from probing_vlp.similarity.ceilings import noise_ceiling
-from probing_vlp.similarity.comparing import compare
-from probing_vlp.similarity.measures import score
-from probing_vlp.similarity.rdms import Rdms, from_vectors
-from probing_vlp.similarity.readers import read_any
-from probing_vlp.similarity.tables import read_table
+from probing_vlp.similarity.distances import compare_command
+from probing_vlp.similarity.distances.ceilings import noise_ceiling
+from probing_vlp.similarity.distances.comparing import compare
+from probing_vlp.similarity.distances.measures import score
+from probing_vlp.similarity.distances.rdms import Rdms, from_vectors
+from probing_vlp.similarity.distances.readers import read_any
+from probing_vlp.similarity.distances.tables import read_table
 
 N, PEOPLE = 20, 5
 WORDS = tuple(f"w{i:02}" for i in range(N))

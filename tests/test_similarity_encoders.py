@@ -25,10 +25,10 @@ from similarity_toys import (
 from probing_vlp.errors import UserError
 from probing_vlp.hub import load_model
 from probing_vlp.similarity.encoders import ENCODERS, Encoder, has_twin, load_encoder, parse
+from probing_vlp.similarity.encoders.extraction import extract
 from probing_vlp.similarity.encoders.transformer import SPARE
-from probing_vlp.similarity.extraction import extract
-from probing_vlp.similarity.stimuli import Stimuli
-from probing_vlp.similarity.templates import Filled, put
+from probing_vlp.similarity.words.stimuli import Stimuli
+from probing_vlp.similarity.words.templates import Filled, put
 
 CASES = [*MAKERS, *NAMED]
 ALONE = ("glove", "vectors.npz", "captioner", "Own")

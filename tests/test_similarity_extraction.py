@@ -8,13 +8,13 @@ import pytest
 from similarity_toys import change_weights, save_bert, save_glove
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.caching import Extracted
+from probing_vlp.similarity.distances.readers import read_any
 from probing_vlp.similarity.encoders import Encoder, load_encoder
-from probing_vlp.similarity.extract_command import ExtractConfig, run
-from probing_vlp.similarity.extraction import extract
-from probing_vlp.similarity.readers import read_any
-from probing_vlp.similarity.stimuli import Stimuli
-from probing_vlp.similarity.templates import fill, put
+from probing_vlp.similarity.encoders.caching import Extracted
+from probing_vlp.similarity.encoders.extract_command import ExtractConfig, run
+from probing_vlp.similarity.encoders.extraction import extract
+from probing_vlp.similarity.words.stimuli import Stimuli
+from probing_vlp.similarity.words.templates import fill, put
 
 WORDS = Stimuli(("dog", "dogs", "ice cream", "CAT"))
 

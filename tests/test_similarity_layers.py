@@ -6,9 +6,9 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.caching import Extracted
-from probing_vlp.similarity.layers import SPLITS, choose
-from probing_vlp.similarity.rdms import Rdms, from_vectors
+from probing_vlp.similarity.distances.rdms import Rdms, from_vectors
+from probing_vlp.similarity.encoders.caching import Extracted
+from probing_vlp.similarity.encoders.layers import SPLITS, choose
 
 WORDS = tuple(f"w{i:02}" for i in range(30))
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.measures import (
+from probing_vlp.similarity.distances.measures import (
     MEASURES,
     codes,
     partial_spearman,

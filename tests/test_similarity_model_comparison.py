@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.model_comparison import (
+from probing_vlp.similarity.distances.model_comparison import (
     difference,
     fisher_z_independent,
     fisher_z_paper,
@@ -13,7 +13,7 @@ from probing_vlp.similarity.model_comparison import (
     paired,
     steiger_z,
 )
-from probing_vlp.similarity.multiplicity import adjust
+from probing_vlp.similarity.distances.multiplicity import adjust
 
 
 def test_closed_forms_by_hand() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.measures import CONTROLLED, MEASURES, prepare, ranks, score
-from probing_vlp.similarity.permutation import mantel
-from probing_vlp.similarity.rdms import pairs_of, square
+from probing_vlp.similarity.distances.measures import CONTROLLED, MEASURES, prepare, ranks, score
+from probing_vlp.similarity.distances.permutation import mantel
+from probing_vlp.similarity.distances.rdms import pairs_of, square
 
 
 def distances(n: int, number: int = 3) -> list[np.ndarray]:

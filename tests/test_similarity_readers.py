@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.rdms import Rdms, from_vectors
-from probing_vlp.similarity.readers import nearest_neighbours, read_any, read_words
+from probing_vlp.similarity.distances.rdms import Rdms, from_vectors
+from probing_vlp.similarity.distances.readers import nearest_neighbours, read_any, read_words
 
 WORDS = ("ant", "bee", "cat", "dog", "egg")
 VECTORS = np.random.default_rng(0).normal(size=(5, 4)).round(3)

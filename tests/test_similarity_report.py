@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from probing_vlp.similarity import paper
-from probing_vlp.similarity.exhibits import cell
-from probing_vlp.similarity.figures import Bar, Course, bars, courses, matrix, spread_map, words_map
-from probing_vlp.similarity.rows import Row
+from probing_vlp.similarity.report import paper
+from probing_vlp.similarity.report.exhibits import cell
+from probing_vlp.similarity.report.figures import Bar, Course, bars, courses, matrix, spread_map, words_map
+from probing_vlp.similarity.study.rows import Row
 
 
 def test_cells() -> None:

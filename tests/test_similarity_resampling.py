@@ -5,10 +5,10 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from probing_vlp.similarity import resampling
-from probing_vlp.similarity.measures import CONTROLLED, MEASURES, prepare, score
-from probing_vlp.similarity.rdms import Rdms, pairs_of, square
-from probing_vlp.similarity.resampling import interval, participant_draws, word_draws
+from probing_vlp.similarity.distances import resampling
+from probing_vlp.similarity.distances.measures import CONTROLLED, MEASURES, prepare, score
+from probing_vlp.similarity.distances.rdms import Rdms, pairs_of, square
+from probing_vlp.similarity.distances.resampling import interval, participant_draws, word_draws
 
 N, PEOPLE = 12, 6
 WORDS = tuple(f"w{i}" for i in range(N))

@@ -9,13 +9,13 @@ import pytest
 
 from probing_vlp.errors import UserError
 from probing_vlp.pages.probe_page import render
-from probing_vlp.similarity.campaign import Findings, measure, shared_templates
-from probing_vlp.similarity.report import build, publish
-from probing_vlp.similarity.rows import FIELDS
-from probing_vlp.similarity.running import SimilarityConfig
-from probing_vlp.similarity.stimuli import SHIPPED, load_words
-from probing_vlp.similarity.targets import lancaster
-from probing_vlp.similarity.templates import shipped
+from probing_vlp.similarity.report.making import build, publish
+from probing_vlp.similarity.study.campaign import Findings, measure, shared_templates
+from probing_vlp.similarity.study.options import SimilarityConfig
+from probing_vlp.similarity.study.rows import FIELDS
+from probing_vlp.similarity.study.targets import lancaster
+from probing_vlp.similarity.words.stimuli import SHIPPED, load_words
+from probing_vlp.similarity.words.templates import shipped
 
 
 def make(folder: Path, **options: object) -> SimilarityConfig:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.stimuli import EVENTS, OBJECTS, SHIPPED, SOE320, Stimuli, category_name, load_words
+from probing_vlp.similarity.words.stimuli import EVENTS, OBJECTS, SHIPPED, SOE320, Stimuli, category_name, load_words
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> Path:

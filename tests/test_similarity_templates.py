@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.stimuli import EVENTS, OBJECTS, Stimuli
-from probing_vlp.similarity.templates import CONDITIONS, fill, put, read_templates, shipped
+from probing_vlp.similarity.words.stimuli import EVENTS, OBJECTS, Stimuli
+from probing_vlp.similarity.words.templates import CONDITIONS, fill, put, read_templates, shipped
 
 NOUNS = Stimuli(("dog", "ice cream", "owl"), ("animal", "food", "animal"))
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from probing_vlp.similarity import verdicts
-from probing_vlp.similarity.rows import Row, Rows, adjusted, to_csv
+from probing_vlp.similarity.report import verdicts
+from probing_vlp.similarity.study.rows import Row, Rows, adjusted, to_csv
 
 PLACE = {"subset": "all", "target": "norms", "layer_mode": "fixed"}
 

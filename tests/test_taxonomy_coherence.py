@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.coherence import CoherenceConfig, coherence_of_file, coherences, interval_of, mean_cosine, run
+from probing_vlp.taxonomy.model.coherence import (
+    CoherenceConfig,
+    coherence_of_file,
+    coherences,
+    interval_of,
+    mean_cosine,
+    run,
+)
 
 
 def test_three_vectors_by_hand() -> None:

@@ -10,7 +10,7 @@ import pytest
 from taxonomy_images import folders_of, index_of, taxonomy_of
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.conditions import (
+from probing_vlp.taxonomy.asking.conditions import (
     TESTS,
     Condition,
     Trial,
@@ -19,11 +19,11 @@ from probing_vlp.taxonomy.conditions import (
     check_manifest,
     remove,
 )
-from probing_vlp.taxonomy.images import ImageIndex
-from probing_vlp.taxonomy.inspecting import InspectConfig, run
-from probing_vlp.taxonomy.questions import hypernym_words
+from probing_vlp.taxonomy.asking.images import ImageIndex
+from probing_vlp.taxonomy.asking.inspecting import InspectConfig, run
+from probing_vlp.taxonomy.asking.questions import hypernym_words
+from probing_vlp.taxonomy.asking.taxonomies import load_taxonomy
 from probing_vlp.taxonomy.records import Question, Taxonomy
-from probing_vlp.taxonomy.taxonomies import load_taxonomy
 
 CONDITIONS = [("full", ""), ("random-30", "pair"), ("random-30", "union"), ("random-90", "")]
 CONDITIONS += [("systematic-4", "question"), ("systematic-4", "folder"), ("systematic-20", "")]

@@ -6,7 +6,8 @@ import pytest
 from test_taxonomy_worlds import ZOO
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.corpus import (
+from probing_vlp.taxonomy.asking.taxonomies import load_taxonomy
+from probing_vlp.taxonomy.language.corpus import (
     PARTS,
     PHRASINGS,
     Amounts,
@@ -19,9 +20,8 @@ from probing_vlp.taxonomy.corpus import (
     truth_question,
     write_corpus,
 )
+from probing_vlp.taxonomy.language.worlds import Names
 from probing_vlp.taxonomy.records import Concept, Taxonomy
-from probing_vlp.taxonomy.taxonomies import load_taxonomy
-from probing_vlp.taxonomy.worlds import Names
 
 COCO = load_taxonomy("coco")
 SMALL = Amounts(captions=40, caption_worlds=60, made_up_worlds=300, truths=1, statements=1)

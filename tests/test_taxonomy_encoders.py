@@ -13,10 +13,10 @@ from taxonomy_models import save_dinov2, save_siglip, save_things
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy import features
-from probing_vlp.taxonomy.encoders import Encoder, load_encoder, pooled_cells
-from probing_vlp.taxonomy.features import Table, encode_images
-from probing_vlp.taxonomy.options import EncoderOptions
+from probing_vlp.taxonomy.model import features
+from probing_vlp.taxonomy.model.encoders import Encoder, load_encoder, pooled_cells
+from probing_vlp.taxonomy.model.features import Table, encode_images
+from probing_vlp.taxonomy.model.options import EncoderOptions
 
 TINY = {"input_size": (3, 28, 28), "mean": (0.5,) * 3, "std": (0.2,) * 3, "first_conv": "patch_embed.proj"}
 default_cfgs = timm.models.generate_default_cfgs({"tiny_patch7_reg4_dinov2": {**TINY, "classifier": "head"}})

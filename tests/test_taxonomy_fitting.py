@@ -10,13 +10,13 @@ from accelerate import Accelerator
 from taxonomy_models import Features, question, save_llama
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.answering import answer, ask
-from probing_vlp.taxonomy.fitting import batches, fit, rate_of, steps_of
-from probing_vlp.taxonomy.frozen import fingerprint
-from probing_vlp.taxonomy.language_models import load_language_model
-from probing_vlp.taxonomy.options import FitOptions
-from probing_vlp.taxonomy.projectors import Projector, make_projector
-from probing_vlp.taxonomy.vlm import VLM
+from probing_vlp.taxonomy.model.answering import answer, ask
+from probing_vlp.taxonomy.model.fitting import batches, fit, rate_of, steps_of
+from probing_vlp.taxonomy.model.frozen import fingerprint
+from probing_vlp.taxonomy.model.language_models import load_language_model
+from probing_vlp.taxonomy.model.options import FitOptions
+from probing_vlp.taxonomy.model.projectors import Projector, make_projector
+from probing_vlp.taxonomy.model.vlm import VLM
 
 NAMES = [f"image{number}" for number in range(8)]
 TABLE = Features(NAMES)

@@ -16,10 +16,10 @@ from programs import ROOT
 from taxonomy_models import save_dinov2, save_llama, save_qwen, save_things
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.items import read_items
-from probing_vlp.taxonomy.language_models import load_language_model
-from probing_vlp.taxonomy.options import EncoderOptions, FitOptions, RunConfig
-from probing_vlp.taxonomy.running import run
+from probing_vlp.taxonomy.answers.items import read_items
+from probing_vlp.taxonomy.model.language_models import load_language_model
+from probing_vlp.taxonomy.model.options import EncoderOptions, FitOptions, RunConfig
+from probing_vlp.taxonomy.model.running import run
 
 PAIRS = {
     "dog": ["animal", "mammal"],
@@ -223,8 +223,8 @@ def test_two_processes_under_accelerate_share_a_cell(place: Path, done: Path) ->
     """The same answers but for the order of sums."""
     options = vars(config_of(place, place / "shared", conditions=["full"], lms=["pretrained"]))
     program = (
-        "from pathlib import *; from probing_vlp.taxonomy.options import *\n"
-        "from probing_vlp.taxonomy.running import run\n"
+        "from pathlib import *; from probing_vlp.taxonomy.model.options import *\n"
+        "from probing_vlp.taxonomy.model.running import run\n"
         f"run(RunConfig(**{options!r}))"
     )
     (place / "program.py").write_text(program)

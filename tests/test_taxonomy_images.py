@@ -7,10 +7,10 @@ from taxonomy_images import captioned, folders_of, picture, taxonomy_of
 
 from probing_vlp.data.text import tokenize
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.captioned import namer, shown_by
-from probing_vlp.taxonomy.images import PARTS, ImageIndex, cut, index_images
+from probing_vlp.taxonomy.asking.captioned import namer, shown_by
+from probing_vlp.taxonomy.asking.images import PARTS, ImageIndex, cut, index_images
+from probing_vlp.taxonomy.asking.taxonomies import load_taxonomy
 from probing_vlp.taxonomy.records import Shown
-from probing_vlp.taxonomy.taxonomies import load_taxonomy
 
 PETS = "dog,animal\ncat,animal\ncar,vehicle"
 

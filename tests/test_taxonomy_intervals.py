@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from probing_vlp.taxonomy import intervals
-from probing_vlp.taxonomy.metrics import macro_f1, weighted_f1
+from probing_vlp.taxonomy.answers import intervals
+from probing_vlp.taxonomy.answers.metrics import macro_f1, weighted_f1
 
 
 def test_the_paper_interval():

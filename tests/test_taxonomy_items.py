@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.items import Item, join_items, read_items, write_items
+from probing_vlp.taxonomy.answers.items import Item, join_items, read_items, write_items
 
 ITEMS = [
     Item("lm/full/original/1", "full", "a.jpg", "dog", "animal", "Yes", "No", -1.5, -0.25, "held-out", seed=1),

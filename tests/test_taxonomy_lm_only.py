@@ -11,14 +11,21 @@ from test_taxonomy_small_lm import captions_folder, zoo_file
 from test_taxonomy_worlds import ZOO
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.corpus import Branch, KeptOut, Tree
-from probing_vlp.taxonomy.items import Item, read_items
-from probing_vlp.taxonomy.language_models import LanguageModel
-from probing_vlp.taxonomy.lm_only import LMOnlyConfig, caption_items, run, truth_items, world_items, wrong_hypernyms
-from probing_vlp.taxonomy.lm_results import part_of, read_kept, results
-from probing_vlp.taxonomy.lm_scoring import Answerer, Scores
-from probing_vlp.taxonomy.lm_trees import make_tokenizer
-from probing_vlp.taxonomy.taxonomies import load_taxonomy
+from probing_vlp.taxonomy.answers.items import Item, read_items
+from probing_vlp.taxonomy.asking.taxonomies import load_taxonomy
+from probing_vlp.taxonomy.language.corpus import Branch, KeptOut, Tree
+from probing_vlp.taxonomy.language.lm_only import (
+    LMOnlyConfig,
+    caption_items,
+    run,
+    truth_items,
+    world_items,
+    wrong_hypernyms,
+)
+from probing_vlp.taxonomy.language.results import part_of, read_kept, results
+from probing_vlp.taxonomy.language.scoring import Answerer, Scores
+from probing_vlp.taxonomy.language.trees import make_tokenizer
+from probing_vlp.taxonomy.model.language_models import LanguageModel
 
 QUESTIONS = ["Is it true that dogs are animals?", "Is a dog an animal?", "Is there rice?"]
 CHAT = "{% for m in messages %}user {{ m['content'] }} {% endfor %}{% if add_generation_prompt %}bot {% endif %}"

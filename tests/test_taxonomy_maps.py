@@ -7,8 +7,8 @@ import pytest
 from taxonomy_images import index_of, taxonomy_of
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.maps import MAPS, check_map, derange, groups_within, make_map, relabel
-from probing_vlp.taxonomy.taxonomies import load_taxonomy
+from probing_vlp.taxonomy.asking.maps import MAPS, check_map, derange, groups_within, make_map, relabel
+from probing_vlp.taxonomy.asking.taxonomies import load_taxonomy
 
 
 @pytest.mark.parametrize("kind", MAPS)

@@ -9,8 +9,8 @@ import pytest
 from probe import COMMANDS
 from probing_vlp.cli import main
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy import aggregates, chance, metrics, metrics_command, outcomes
-from probing_vlp.taxonomy.metrics_command import MetricsConfig
+from probing_vlp.taxonomy.answers import aggregates, chance, metrics, metrics_command, outcomes
+from probing_vlp.taxonomy.answers.metrics_command import MetricsConfig
 
 FIRST = [[3, 1], [2, 4]]
 """Gold No: 3 No, 1 Yes; gold Yes: 2 No, 4 Yes.  F1(No) = 6/9, F1(Yes) = 8/11."""

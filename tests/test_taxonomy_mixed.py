@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from test_taxonomy_verdicts import world
 
-from probing_vlp.taxonomy import mixed
-from probing_vlp.taxonomy.agreement import agreements
-from probing_vlp.taxonomy.measured import Setting, measure
+from probing_vlp.taxonomy.answers import mixed
+from probing_vlp.taxonomy.report.agreement import agreements
+from probing_vlp.taxonomy.report.measured import Setting, measure
 
 
 def table(hypernyms: int = 30, seeds: int = 3) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 from taxonomy_images import ZOO, index_of, taxonomy_of
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.questions import Asker, hypernym_words, namesakes
+from probing_vlp.taxonomy.asking.questions import Asker, hypernym_words, namesakes
 from probing_vlp.taxonomy.records import Question, Shown, Taxonomy
 
 

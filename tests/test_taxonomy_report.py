@@ -11,9 +11,9 @@ from PIL import Image
 from test_taxonomy_verdicts import HYPERNYMS, LEAVES, above, world_items
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy import report
-from probing_vlp.taxonomy.items import Item, write_items
-from probing_vlp.taxonomy.report import ReportConfig
+from probing_vlp.taxonomy.answers.items import Item, write_items
+from probing_vlp.taxonomy.report import making as report
+from probing_vlp.taxonomy.report.making import ReportConfig
 
 
 def make_run(folder: Path, skill: float = 0.9) -> Path:
@@ -95,7 +95,7 @@ def test_the_same_run_gives_the_same_report(tmp_path):
 
 def test_photographs_are_in_the_page_with_questions_and_answers(tmp_path):
     options = make_photographs(tmp_path)
-    from probing_vlp.taxonomy.samples import open_index
+    from probing_vlp.taxonomy.report.samples import open_index
 
     index = open_index(options)
     assert index is not None

@@ -8,10 +8,10 @@ from taxonomy_images import taxonomy_of
 
 from probing_vlp.data.coco_objects import CATEGORIES, mentions
 from probing_vlp.errors import UserError
+from probing_vlp.taxonomy.asking.questions import namesakes
+from probing_vlp.taxonomy.asking.taxonomies import load_taxonomy
 from probing_vlp.taxonomy.grammar import is_mass, plural, surface, with_article
 from probing_vlp.taxonomy.prompts import question_text
-from probing_vlp.taxonomy.questions import namesakes
-from probing_vlp.taxonomy.taxonomies import load_taxonomy
 
 THINGS = Path(os.environ.get("PROBING_VLP_DATA", "."), "things-taxonomy", "pairs.csv")
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.controls import Control, Knowledge, controls, read_knowledge
-from probing_vlp.taxonomy.items import Item
-from probing_vlp.taxonomy.measured import Setting, measure
-from probing_vlp.taxonomy.verdicts import headline, ignorant, verdicts
+from probing_vlp.taxonomy.answers.items import Item
+from probing_vlp.taxonomy.report.controls import Control, Knowledge, controls, read_knowledge
+from probing_vlp.taxonomy.report.measured import Setting, measure
+from probing_vlp.taxonomy.report.verdicts import headline, ignorant, verdicts
 
 HYPERNYMS = [f"h{i}" for i in range(8)]
 LEAVES = [f"leaf{i}" for i in range(16)]

@@ -7,11 +7,11 @@ import torch
 from taxonomy_models import Features, llama, question, save_llama, save_qwen
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.answering import answer, ask, predictions
-from probing_vlp.taxonomy.frozen import fingerprint
-from probing_vlp.taxonomy.language_models import LanguageModel, load_language_model
-from probing_vlp.taxonomy.projectors import make_projector
-from probing_vlp.taxonomy.vlm import VLM
+from probing_vlp.taxonomy.model.answering import answer, ask, predictions
+from probing_vlp.taxonomy.model.frozen import fingerprint
+from probing_vlp.taxonomy.model.language_models import LanguageModel, load_language_model
+from probing_vlp.taxonomy.model.projectors import make_projector
+from probing_vlp.taxonomy.model.vlm import VLM
 
 CONCEPTS = ["dog", "cat crow", "animal", "bird tool saw"]
 ASKED = [question(f"image{i % 3}", CONCEPTS[i % 4], i % 2 == 0) for i in range(12)]

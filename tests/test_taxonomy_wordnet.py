@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.taxonomy.wordnet import WordNet, wordnet_sentences
+from probing_vlp.taxonomy.language.wordnet import WordNet, wordnet_sentences
 
 INDEX = """  1 This line stands for the licence.
 dog n 2 2 @ ~ 2 1 00000030 00000040

@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from probing_vlp.taxonomy.asking.taxonomies import load_taxonomy
+from probing_vlp.taxonomy.language.worlds import Asker, Names, World, caption_worlds, made_up_worlds, names_of
 from probing_vlp.taxonomy.records import Concept, Taxonomy
-from probing_vlp.taxonomy.taxonomies import load_taxonomy
-from probing_vlp.taxonomy.worlds import Asker, Names, World, caption_worlds, made_up_worlds, names_of
 
 ZOO = Taxonomy(
     "zoo",

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from probing_vlp.files import sha256_file
-from probing_vlp.similarity.templates import Filled
+from probing_vlp.similarity.words.templates import Filled
 
 
 class Tokens(NamedTuple):

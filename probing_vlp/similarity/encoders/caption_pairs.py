@@ -32,8 +32,8 @@ from probing_vlp.data.splits import CaptionData, load_data
 from probing_vlp.data.vocabulary import Vocabulary
 from probing_vlp.errors import UserError
 from probing_vlp.scorers.mini_clip import SHIPPED, MiniClip, Sizes, load_mini_clip
-from probing_vlp.similarity.caching import default_cache
 from probing_vlp.similarity.encoders.base import files_identity
+from probing_vlp.similarity.encoders.caching import default_cache
 from probing_vlp.similarity.encoders.mini_clip import GruText
 
 

@@ -19,7 +19,7 @@ from probing_vlp.data.text import tokenize
 from probing_vlp.data.vocabulary import Vocabulary
 from probing_vlp.errors import UserError
 from probing_vlp.similarity.encoders.base import Tokens, files_identity
-from probing_vlp.similarity.templates import Filled
+from probing_vlp.similarity.words.templates import Filled
 
 
 class CaptionerWords:

@@ -18,7 +18,7 @@ from probing_vlp.data.vocabulary import Vocabulary
 from probing_vlp.files import read_bytes
 from probing_vlp.scorers.mini_clip import SHIPPED, MiniClip, load_mini_clip
 from probing_vlp.similarity.encoders.base import Tokens
-from probing_vlp.similarity.templates import Filled
+from probing_vlp.similarity.words.templates import Filled
 
 
 class GruText:

@@ -16,7 +16,7 @@ import torch
 from probing_vlp.errors import UserError
 from probing_vlp.files import read_bytes
 from probing_vlp.similarity.encoders.base import Tokens, files_identity
-from probing_vlp.similarity.templates import Filled
+from probing_vlp.similarity.words.templates import Filled
 
 REMEDY = "give a text file of vectors (word2vec, GloVe) or an npz with words and vectors"
 

@@ -25,7 +25,7 @@ from probing_vlp.errors import UserError
 from probing_vlp.files import read_bytes
 from probing_vlp.hub import hub_at_once, is_hub_id, load_model
 from probing_vlp.similarity.encoders.base import Tokens, files_identity, overlapping
-from probing_vlp.similarity.templates import Filled
+from probing_vlp.similarity.words.templates import Filled
 
 SPARE = (
     r"(^|\.)pooler\.",

@@ -1,0 +1,1 @@
+"""Words with vectors or distances, from any file, and how two of them compare."""

@@ -1,0 +1,1 @@
+"""Models, conditions and targets of one run: rows of numbers."""

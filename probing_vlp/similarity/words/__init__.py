@@ -1,0 +1,1 @@
+"""Words and the sentences that they stand in."""

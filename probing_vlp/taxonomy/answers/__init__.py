@@ -1,0 +1,1 @@
+"""Files of answers and all that is computed from them alone."""

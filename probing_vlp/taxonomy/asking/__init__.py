@@ -1,0 +1,1 @@
+"""What is asked about which image: taxonomy, images, label maps, questions, conditions."""

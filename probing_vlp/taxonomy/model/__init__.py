@@ -1,0 +1,1 @@
+"""Frozen encoder, learned projector, frozen language model; the grid of runs."""
