@@ -14,7 +14,7 @@ FEATURES ?=
 ARGS ?=
 
 .PHONY: help install test test-slow lint bench demo data features scorer ce scst clean \
-  uniter rosita vilbert lxmert clip all-scorers matrix calibrate lm taxonomy similarity
+  uniter rosita vilbert lxmert clip all-scorers matrix calibrate lm taxonomy pictures similarity
 
 help:  ## show the verbs
 	@grep -hE '^[a-z$$()A-Z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^\$$\(PROBED\)/uniter .. clip/; s/:[^#]*## /\t/' | expand -t 14
@@ -84,9 +84,13 @@ lm: install $(RUNS)/lm/knowledge.json  ## a small language model from text alone
 $(RUNS)/lm/knowledge.json: | install
 	$(PY) train.py lm --config configs/lm.yaml --out $(RUNS)/lm --resume $(if $(DATA),--without $(DATA))
 
-taxonomy: lm  ## does a frozen language model carry hypernyms over to what it is shown? needs DATA= and IMAGES=
+taxonomy: pictures lm  ## does a frozen language model carry hypernyms over to what it is shown? needs DATA= and IMAGES=
 	$(PY) probe.py taxonomy run --config configs/taxonomy.yaml --images $(DATA) --photographs $(IMAGES) --lm $(RUNS)/lm --out $(RUNS)/taxonomy $(ARGS)
 	$(PY) probe.py taxonomy report $(RUNS)/taxonomy
+
+pictures:
+	@test -n "$(DATA)" -a -n "$(IMAGES)" || { echo "error: photographs and their captions are needed: make taxonomy \
+	DATA=CAPTIONS IMAGES=FOLDER" >&2; exit 2; }
 
 similarity: lm  ## do word representations mirror human experience? with RATINGS= those of your own
 	$(PY) probe.py similarity run --config configs/similarity.yaml --models.small-lm $(RUNS)/lm --out $(RUNS)/similarity $(ARGS)
