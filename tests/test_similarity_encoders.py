@@ -220,6 +220,13 @@ def test_blocks_that_the_config_does_not_know(tmp_path: Path) -> None:
         extract(str(folder), SENTENCES)
 
 
+@pytest.mark.parametrize(("text", "said"), [("{bad", "config.json: not JSON"), ("[1]", "not a model config")])
+def test_configs_that_are_none(tmp_path: Path, text: str, said: str) -> None:
+    (save_bert(tmp_path) / "config.json").write_text(text)
+    with pytest.raises(UserError, match=said):
+        extract(str(tmp_path), SENTENCES)
+
+
 def test_tokenizers(tmp_path: Path, folders: Path) -> None:
     folder = save_bert(tmp_path)
     other = folders / "tokenizer"

@@ -84,10 +84,11 @@ def test_seed_and_subset() -> None:
     assert set(part.words) < set(WORDS[:12]) and len(part.words) == 6
 
 
-def test_one_layer_needs_no_choice() -> None:
+def test_one_layer_needs_no_choice_and_is_scored_on_the_halves_of_the_others() -> None:
     static = Extracted("static", WORDS, ("vectors",), LAYERS[:1], True)
     chosen = choose(static, TARGET)
-    assert len(chosen.parts) == 1 and chosen.parts[0].words == WORDS and chosen.note == "there is one layer"
+    assert chosen.layers == ("vectors",) and chosen.note == "there is one layer"
+    assert [part.words for part in chosen.parts] == [part.words for part in choose(MODEL, TARGET).parts]
 
 
 def test_a_layer_without_variance_is_not_chosen() -> None:

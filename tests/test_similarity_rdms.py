@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.distances.rdms import Rdms, from_categories, from_matrix, from_vectors, join
+from probing_vlp.similarity.distances.joining import join
+from probing_vlp.similarity.distances.rdms import Rdms, from_categories, from_matrix, from_vectors
 
 WORDS = ("ant", "bee", "cat", "dog")
 # cosines: ant-bee 0, ant-cat 1/sqrt(2), ant-dog -1; bee-cat 1/sqrt(2), bee-dog 0; cat-dog -1/sqrt(2)

@@ -171,9 +171,21 @@ def test_npz_that_is_refused(tmp_path: Path) -> None:
         ({"words": WORDS, "vectors": VECTORS[:3]}, r"shape \(3, 4\) for 5 words"),
         ({"words": WORDS, "rdm": SQUARE[:4]}, "expected square"),
         ({"words": WORDS, "vectors": VECTORS.astype(str)}, "not numbers"),
+        ({"words": WORDS, "rdm": np.zeros((0, 5, 5))}, "there is no participant"),
+        ({"words": WORDS, "rdm": SQUARE[None], "participants": ["a", "b"]}, "2 names of participants for 1 matrices"),
     ]
     for arrays, said in cases:
         with pytest.raises(UserError, match=said):
             read_any(npz(tmp_path / "a.npz", **arrays)).distances()
+    with open(tmp_path / "c.npz", "wb") as file:
+        np.save(file, VECTORS)
+    with pytest.raises(UserError, match="one array without names"):
+        read_any(tmp_path / "c.npz")
     with pytest.raises(UserError, match="no such file"):
         read_any(tmp_path / "b.npz")
+
+
+def test_two_sessions_of_a_participant_keep_two_names(tmp_path: Path) -> None:
+    stack = np.stack([SQUARE, SQUARE**2, SQUARE**3])
+    found = read_any(npz(tmp_path / "a.npz", words=WORDS, rdm=stack, participants=["s", "s", "t"])).rdms
+    assert found and found.participants == ("s", "s (2)", "t")

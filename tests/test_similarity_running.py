@@ -9,11 +9,11 @@ import pytest
 
 from probing_vlp.errors import UserError
 from probing_vlp.pages.probe_page import render
+from probing_vlp.similarity.distances.norms import lancaster
 from probing_vlp.similarity.report.making import build, publish
 from probing_vlp.similarity.study.campaign import Findings, measure, shared_templates
 from probing_vlp.similarity.study.options import SimilarityConfig
 from probing_vlp.similarity.study.rows import FIELDS
-from probing_vlp.similarity.study.targets import lancaster
 from probing_vlp.similarity.words.stimuli import SHIPPED, load_words
 from probing_vlp.similarity.words.templates import shipped
 

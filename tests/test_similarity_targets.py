@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.study.targets import lancaster, load_targets
+from probing_vlp.similarity.distances.norms import lancaster
+from probing_vlp.similarity.study.targets import load_targets
 from probing_vlp.similarity.words.stimuli import Stimuli
 
 STIMULI = Stimuli(("hammer", "apple", "dog", "truck", "zzyzx"), ("tool", "food", "animal", "vehicle", "tool"), "five")

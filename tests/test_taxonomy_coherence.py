@@ -67,6 +67,11 @@ def test_neither_order_nor_scale_matters() -> None:
     assert [each.coherence for each in scaled] == pytest.approx([each.coherence for each in found])
 
 
+def test_two_images_have_no_interval_to_print(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(CoherenceConfig(*write(tmp_path, "name,label\na,x\nb,x\n", **ARRAYS)))
+    assert "nan" not in capsys.readouterr().out
+
+
 def write(folder: Path, labels: str, **arrays: np.ndarray) -> tuple[Path, Path]:
     np.savez(folder / "v.npz", **arrays)
     (folder / "l.csv").write_text(labels)
@@ -84,7 +89,7 @@ def test_files_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "mean of 1 labels: coherence 0.4714" in capsys.readouterr().out
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines[0] == "label,n,coherence,coherence_low,coherence_high,centred,centred_low,centred_high"
-    assert lines[1] == "other,1,,,,,," and lines[2].startswith("thing,3,0.471405,")
+    assert lines[1] == "other,1,,,,,," and float(lines[2].split(",")[2]) == pytest.approx(math.sqrt(2) / 3, abs=1e-12)
     tokens = np.stack([ARRAYS["vectors"] + 1, ARRAYS["vectors"] - 1], 1)  # their mean is the vector
     assert coherence_of_file(*write(tmp_path, labels.read_text(), **{**ARRAYS, "vectors": tokens}))[1] == thing
 
@@ -98,6 +103,7 @@ def test_files_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("name,label\n", {}, "l.csv: a header and no labels"),
         ("name,label\na,x\n", {"names": np.array(["a", "a", "c"])}, "v.npz: a stands there twice"),
         ("name,label\na,x\n", {"names": np.array(["a", "b"])}, "v.npz: 2 names, but vectors of shape (3, 2)"),
+        ("name,label\na,x\n", {"vectors": np.zeros((3, 0, 2))}, "v.npz: 3 names, but vectors of shape (3, 0, 2)"),
         ("name,label\na,x\n", {"vectors": None}, "v.npz: "),
     ],
 )

@@ -150,3 +150,8 @@ def test_a_taxonomy_of_one_hypernym_works() -> None:
     kept = keep_out(tiny, 0.5, 0, 1)
     assert kept == KeptOut()
     assert write_corpus(tiny, kept, CAPTIONS, [], SMALL, 1)
+
+
+def test_amounts_are_not_negative() -> None:
+    with pytest.raises(UserError, match="--truths -1: must be 0 or more"):
+        Amounts(truths=-1)

@@ -194,6 +194,7 @@ def test_a_cell_of_other_weights_is_refused(place: Path, done: Path) -> None:
         ({"conditions": ["half"]}, "condition 'half'"),
         ({"insert_after": 60}, "--insert_after 60: a question has"),
         ({"conditions": ["systematic-9"]}, "systematic-9: "),
+        ({"device": "abacus"}, "--device abacus: "),
     ],
 )
 def test_bad_options_leave_no_cells(place: Path, tmp_path: Path, more: dict[str, Any], said: str) -> None:
@@ -210,6 +211,7 @@ def test_bad_options_leave_no_cells(place: Path, tmp_path: Path, more: dict[str,
         ({"lms": ["tuned"]}, "--lms tuned: is none of pretrained, random"),
         ({"seeds": []}, r"--seeds \[\]: give one or more"),
         ({"seeds": [1, 1]}, r"--seeds \[1, 1\]: give one or more, none twice"),
+        ({"seeds": [-1]}, r"--seeds \[-1\]: .* no seed below 0"),
         ({"processes": 0}, "--processes 0: must be 1 or more"),
     ],
 )

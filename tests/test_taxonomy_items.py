@@ -95,6 +95,7 @@ HEAD = "concept,gold,prediction,logp_yes,seed\n"
         ("", "no column concept"),
         ("concept,gold,prediction\n\xe9,Yes,No\n".encode("latin-1"), "not UTF-8"),
         ('concept,gold,prediction\n"a,Yes,No\n', "line 2"),
+        ("concept,gold,prediction\ra,Yes,No\r", "line 1: not a CSV file"),
     ],
 )
 def test_a_bad_file_is_told_of_with_line_and_column(tmp_path, text, said):

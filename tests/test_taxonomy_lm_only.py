@@ -198,3 +198,15 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     captions_folder(tmp_path)
     with pytest.raises(UserError, match=r"config\.json"):
         run(LMOnlyConfig(lm=str(tmp_path), taxonomy=str(zoo_file(tmp_path)), out=str(tmp_path / "o.csv")))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [({"device": "abacus"}, "--device abacus: "), ({"out": "{}"}, "is a folder")]
+)
+def test_bad_options_are_told_before_the_model_is_asked(
+    saved: Path, tmp_path: Path, more: dict[str, str], said: str
+) -> None:
+    options = {"out": str(tmp_path / "o.csv")} | {key: value.format(tmp_path) for key, value in more.items()}
+    with pytest.raises(UserError, match=said):
+        run(LMOnlyConfig(lm=str(saved), taxonomy=str(zoo_file(tmp_path)), **options))
+    assert not (tmp_path / "o.csv").exists()

@@ -192,6 +192,7 @@ def test_the_command_prints_and_writes(tmp_path, capsys):
         (["--by", "lm"], "--by: no column lm; there are concept, gold, prediction"),
         (["--by", "gold"], "--by gold: concepts are always told apart"),
         (["--positive", "Ja"], "--positive Ja: no such label"),
+        (["--seed", "-1"], "--seed -1: must be 0 or more"),
         (["--columns", "{gold: answer}"], "line 1: no column answer (given for gold)"),
     ],
 )

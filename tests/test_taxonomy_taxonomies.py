@@ -160,6 +160,7 @@ def test_signature_is_of_the_content(tmp_path: Path) -> None:
         ("dog,animal\ndog,animal", "line 3: dog,animal stands in line 2 already"),
         ("dog,animal\n,plant", "line 3: hypernym 'plant' without a leaf"),
         ("dog,", "line 2: leaf 'dog' without a hypernym"),
+        ("cat,animal\nhot, dog,food", "line 3: more fields than columns"),
         (" , ", "line 2: empty names"),
         ("", "empty; it needs columns leaf,hypernym"),
         ("bulb,lighting\nlamp,source of light", "are both called 'source of light'"),
@@ -176,6 +177,8 @@ def test_what_is_no_file_of_a_taxonomy(tmp_path: Path) -> None:
         load_taxonomy(str(tmp_path / "nowhere.csv"))
     with pytest.raises(UserError, match="line 1: no column leaf nor hypernym"):
         taxonomy_of(tmp_path, "dog,animal", "child,parent")
+    with pytest.raises(UserError, match="line 1: two columns are named leaf"):
+        taxonomy_of(tmp_path, "dog,animal,cat", "leaf,hypernym,leaf")
     with pytest.raises(UserError, match="mass 'maybe' is neither yes nor no"):
         taxonomy_of(tmp_path, "dog,animal,maybe", "leaf,hypernym,mass")
     with pytest.raises(UserError, match="'dog' has several values of surface"):

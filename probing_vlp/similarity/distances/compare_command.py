@@ -14,9 +14,10 @@ from typing import Any
 
 from probing_vlp.errors import UserError, check_least
 from probing_vlp.files import atomic_write
-from probing_vlp.similarity.distances import measures, readers, tables
+from probing_vlp.similarity.distances import measures, norms, readers, tables
 from probing_vlp.similarity.distances.comparing import Comparison, compare
-from probing_vlp.similarity.distances.rdms import JoinReport, Rdms, join, some
+from probing_vlp.similarity.distances.joining import JoinReport, join
+from probing_vlp.similarity.distances.rdms import Rdms, some
 
 LISTED = 40
 """Words that the JSON names of those that were left out; they are counted in full."""
@@ -29,9 +30,10 @@ class CompareConfig:
     """What is compared, and how."""
 
     a: str
-    """The model: embeddings (.npz), distances (.npz, .h5), ratings or similarities (.csv, .xlsx, .txt)."""
+    """The model, first after `compare`: embeddings (.npz; FILE:LAYER where it has several), distances (.npz, .h5),
+    ratings or similarities (.csv, .tsv, .xlsx, .txt), categories (FILE.csv:COLUMN), or lancaster, the norms."""
     b: str
-    """The target: the same kinds, and stacks of participants (.npz, .h5, a folder or a pattern of .txt)."""
+    """The target, second: the same kinds, and stacks of participants (.npz, .h5, a folder or a pattern of .txt)."""
     control: list[str] = field(default_factory=list)
     """What is removed by the measures residual, semipartial and partial; the same kinds."""
     against: str | None = None
@@ -71,7 +73,10 @@ def run(config: CompareConfig) -> None:
     check_least(config, 0, "permutations", "bootstrap", "seed")
     names = readers.read_words(config.words, config.word_column) if config.words else None
     paths = [config.a, config.b, *config.control, *([config.against] if config.against else [])]
-    given = [readers.read_any(path, config.word_column, config.drop, names) for path in paths]
+    given = [
+        norms.lancaster() if path == norms.NAME else readers.read_any(path, config.word_column, config.drop, names)
+        for path in paths
+    ]
     _check_drop(config.drop, given)
     joined, report = join(*given, within=_subset(config))
     matrices = [each.distances(config.metric) for each in joined]
@@ -83,11 +88,11 @@ def run(config: CompareConfig) -> None:
     made = replace(made, join=report)
     record = as_json(made, config, given)
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    print("\n".join(_summary(made, given, record, matrices)), file=sys.stderr)
     if config.out:
         atomic_write(config.out, text.encode())
     else:
         print(text, end="")
+    print("\n".join(_summary(made, given, record, matrices)), file=sys.stderr)
 
 
 def as_json(made: Comparison, config: CompareConfig, given: Sequence[readers.Labelled]) -> dict[str, Any]:

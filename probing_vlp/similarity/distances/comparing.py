@@ -16,7 +16,8 @@ import numpy as np
 
 from probing_vlp.errors import UserError
 from probing_vlp.similarity.distances import ceilings, measures, model_comparison, permutation, resampling
-from probing_vlp.similarity.distances.rdms import JoinReport, Named, Rdms, join
+from probing_vlp.similarity.distances.joining import JoinReport, Named, join
+from probing_vlp.similarity.distances.rdms import Rdms
 from probing_vlp.similarity.distances.resampling import Interval
 
 NO_INTERVAL = Interval(nan, nan, 0)

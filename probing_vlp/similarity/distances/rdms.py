@@ -1,4 +1,4 @@
-"""Distance matrices over named words (RDMs), and their join by word.
+"""Distance matrices over named words (RDMs); joining.py joins them by word.
 
 `Rdms` holds the upper triangles, row by row, as rsatoolbox's `RDMs` does and under its names (`dissimilarities`,
 `n_rdm`, `n_cond`, `get_matrices`); `toolbox()` makes the toolbox's own object of it, without a
@@ -12,11 +12,10 @@ in float64; no centring and no scaling.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
-from unicodedata import normalize
+from typing import Any, Self
 
 import numpy as np
 
@@ -29,8 +28,6 @@ WIDE = 8
 """From this width on a vector that repeats one number is a failed extraction rather than a finding."""
 ASYMMETRY = 1e-5
 """How far the two triangles of a matrix may differ, as a part of its largest number: rounding in float32."""
-
-JOINTS = str.maketrans("", "", " _-")
 
 
 @dataclass(frozen=True)
@@ -118,60 +115,6 @@ class Rdms:
         )
 
 
-class Named(Protocol):
-    """What can be joined: rows or matrices with names."""
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Their names, all different."""
-
-    @property
-    def source(self) -> str:
-        """Where they come from."""
-
-    def take(self, words: Sequence[str]) -> Self:
-        """These only, in this order."""
-
-    def distances(self, metric: str = "cosine") -> Rdms:
-        """Their matrix, or their participants' matrices."""
-
-
-N = TypeVar("N", bound=Named)
-
-
-class JoinReport(NamedTuple):
-    """What became of the words when several sources were joined by name."""
-
-    words: tuple[str, ...]
-    """The shared words, in alphabetical order: the order of every joined source, so that a seed draws the same words
-    whatever the order of a file."""
-    left_out: tuple[tuple[str, ...], ...]
-    """For each source, its words that another lacks."""
-    orders_differ: bool
-    """Whether the sources had the shared words in different orders: a join by position would have been wrong."""
-    near_misses: tuple[tuple[str, str], ...]
-    """Left out words of two sources that differ in case, spaces, hyphens or underscores only: not joined, but told."""
-    missing: tuple[str, ...] = ()
-    """Words that were asked for and that not every source has."""
-
-
-def join(*named: N, within: Collection[str] | None = None) -> tuple[list[N], JoinReport]:
-    """The same words in the same order from every source, of those `within`; UserError for fewer than four."""
-    wanted = None if within is None else set(within)
-    offered = [[word for word in each.words if wanted is None or word in wanted] for each in named]
-    shared = set(offered[0]).intersection(*offered[1:])
-    words = tuple(sorted(shared))
-    left_out = tuple(tuple(word for word in each if word not in shared) for each in offered)
-    near = _near_misses(left_out)
-    if len(words) < FEWEST:
-        told = f"; near misses, which are not joined: {_pairs(near)}" if near else ""
-        names = ", ".join(each.source or f"source {i}" for i, each in enumerate(named, 1))
-        raise UserError(f"{names}: {len(words)} shared words, {FEWEST} or more are needed{told}")
-    orders = {tuple(word for word in each if word in shared) for each in offered}
-    missing = tuple(sorted((wanted or set()) - shared))
-    return [each.take(words) for each in named], JoinReport(words, left_out, len(orders) > 1, near, missing)
-
-
 def from_vectors(words: Sequence[str], vectors: np.ndarray, metric: str = "cosine", source: str = "") -> Rdms:
     """Distances between the rows of vectors (words, width): `cosine`, or `correlation` (cosine of centred rows).
 
@@ -214,6 +157,8 @@ def from_matrix(
     where, n = source or "the matrix", len(words)
     given = np.asarray(matrix, dtype=np.float64)
     check_words(words, where)
+    if 0 in given.shape[:-1]:
+        raise UserError(f"{where}: shape {given.shape}: there is no participant")
     if given.shape[-2:] == (n, n) and given.ndim in (2, 3):
         stack = given.reshape(-1, n, n)
         _check_square(stack, words, similarity, where)
@@ -225,8 +170,9 @@ def from_matrix(
             f"{where}: shape {given.shape} for {n} words, expected square ({n}, {n}) or condensed ({pairs_of(n)},), "
             "or a stack of participants of either"
         )
-    names = tuple(participants) or tuple(str(i) for i in range(1, len(vectors) + 1))
-    return Rdms(tuple(words), 1 - vectors if similarity else vectors, names, source)
+    return Rdms(
+        tuple(words), 1 - vectors if similarity else vectors, _people(participants, len(vectors), where), source
+    )
 
 
 def from_categories(words: Sequence[str], categories: Sequence[str], source: str = "") -> Rdms:
@@ -268,6 +214,16 @@ def some(words: Sequence[str], most: int = 8) -> str:
     return ", ".join(f"'{word}'" for word in words[:most]) + more
 
 
+def _people(names: Sequence[str], n: int, where: str) -> tuple[str, ...]:
+    """Names that differ: numbers without any, and who stands twice (two sessions of one) has a number behind it."""
+    if not names:
+        return tuple(str(i) for i in range(1, n + 1))
+    if len(names) != n:
+        raise UserError(f"{where}: {len(names)} names of participants for {n} matrices")
+    times = [list(names[:place]).count(name) for place, name in enumerate(names)]
+    return tuple(f"{name} ({time + 1})" if time else name for name, time in zip(names, times, strict=True))
+
+
 def _check_square(stack: np.ndarray, words: Sequence[str], similarity: bool, where: str) -> None:
     diagonals = np.diagonal(stack, axis1=1, axis2=2)
     off = np.where(np.eye(len(words), dtype=bool), 0, stack)
@@ -285,17 +241,3 @@ def _check_square(stack: np.ndarray, words: Sequence[str], similarity: bool, whe
 def _refuse(bad: Any, words: Sequence[str], what: str) -> None:
     if bad.any():
         raise UserError(f"{what}: {some([words[row] for row in np.flatnonzero(bad).tolist()])}")
-
-
-def _near_misses(left_out: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
-    """Pairs of left out words of different sources that are one when case and joints are ignored."""
-    folded: dict[str, dict[str, int]] = {}
-    for side, words in enumerate(left_out):
-        for word in words:
-            folded.setdefault(normalize("NFKC", word).casefold().translate(JOINTS), {})[word] = side
-    found = [sorted(spelt)[:2] for spelt in folded.values() if len(set(spelt.values())) > 1]
-    return tuple((one, other) for one, other in sorted(found))
-
-
-def _pairs(near: Sequence[tuple[str, str]], most: int = 5) -> str:
-    return ", ".join(f"'{one}' / '{other}'" for one, other in near[:most])

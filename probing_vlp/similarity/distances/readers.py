@@ -146,9 +146,10 @@ def nearest_neighbours(given: Rdms | Labelled, words: Sequence[str], k: int = 3)
 def _npz(path: Path, how: Reading) -> Labelled:
     where = str(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise UserError(f"{where}: not an npz file")
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise UserError(f"{where}: holds one array without names; save `words` beside it (numpy.savez)")
+        with loaded as file:
             arrays = {name: file[name] for name in file.files if name in NPZ_KEYS}
             names = list(file.files)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:

@@ -4,7 +4,8 @@ fixed            one layer by name or place; nothing is chosen, no data are used
 best3            the paper's: the three layers with the highest Spearman correlation with the very target, on the very
                  words; the mean of their vectors makes one space.  Circular: the numbers it gives are too high
 crossvalidated   (default) words are cut into halves several times; the best layer on one half is scored on the other,
-                 both ways; the score is the mean over all held-out halves
+                 both ways; the score is the mean over all held-out halves.  An encoder of one layer is scored on
+                 the same halves, so that it is compared with the others on the same pairs
 
 Source: Bavaresco & Fernández (CoNLL 2025), section 4 (best3); its circularity is ours to say.
 """
@@ -18,7 +19,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from probing_vlp.errors import UserError
-from probing_vlp.similarity.distances.rdms import Rdms, from_vectors, join
+from probing_vlp.similarity.distances.joining import join
+from probing_vlp.similarity.distances.rdms import Rdms, from_vectors
 from probing_vlp.similarity.encoders.caching import Extracted
 
 MODES = ("crossvalidated", "fixed", "best3")
@@ -42,7 +44,7 @@ class Part(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """What a choice of layers gives: one part, or each held-out half."""
+    """What a choice of layers gives: one part, or each held-out half of crossvalidated."""
 
     mode: str
     parts: tuple[Part, ...]
@@ -80,13 +82,12 @@ def choose(
         raise UserError(f"layer mode '{mode}' is not one of {', '.join(MODES)}")
     shared, distances, goal = _distances(extracted, target, words)
     profile = dict(zip(extracted.layers, _scores(distances, goal, np.arange(len(shared))).tolist(), strict=True))
-    if mode == "crossvalidated" and len(extracted.layers) > 1:
+    if mode == "crossvalidated":
         parts = _crossvalidated(extracted, shared, distances, goal, seed, splits)
     elif mode == "best3":
         parts = [_best3(extracted, shared, profile)]
     else:
-        place = extracted.place(layer) if mode == "fixed" else 0
-        parts = [_part(extracted, shared, range(len(shared)), place)]
+        parts = [_part(extracted, shared, range(len(shared)), extracted.place(layer))]
     votes = Counter(part.layers[0] for part in parts)
     consensus = max(extracted.layers, key=lambda name: (votes[name], -extracted.layers.index(name)))
     note = "there is one layer" if len(extracted.layers) == 1 else NOTES[mode].format(splits=splits)

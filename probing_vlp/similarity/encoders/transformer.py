@@ -131,9 +131,7 @@ class TransformerText:
 
     @cached_property
     def _loaded(self) -> Loaded:
-        if not Path(self.where).is_dir() and not is_hub_id(self.where):
-            raise UserError(f"{self.where}: no such folder; give a folder with config.json and weights, or a hub id")
-        config = json.loads(_config_file(self.where).read_bytes())
+        config = _config(_config_file(self.where))
         kind = str(next(iter(config.get("architectures") or ["AutoModel"])))
         model_class = kind if OWN_CLASS.fullmatch(kind) else "AutoModel"
         model, _ = load_model(self.where, model_class, (), "cpu", "float32", "AutoConfig", SPARE)
@@ -199,11 +197,23 @@ def _sentence_transformer(modules: Path) -> str:
         raise UserError(f"{modules}: names no module of type Transformer; give the model's own folder") from None
 
 
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); check the checkpoint") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: not a model config; check the checkpoint")
+    return config
+
+
 def _config_file(where: str) -> Path:
     if Path(where).is_dir():
         path = Path(where) / "config.json"
         read_bytes(path, "model config", "a folder holds config.json, model.safetensors and the tokenizer's files")
         return path
+    if not is_hub_id(where):
+        raise UserError(f"{where}: no such folder; give a folder with config.json and weights, or a hub id")
     from huggingface_hub import hf_hub_download
 
     try:

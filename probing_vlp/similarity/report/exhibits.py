@@ -63,11 +63,11 @@ def fit_bars(findings: Findings, target: str, subset: str, mode: str) -> Drawing
     if not shown:
         return None
     ceiling = (low.rho or 0.0, high.rho or 0.0) if low and high else None
-    band = "; the grey band is the participants’ noise ceiling, and the values are means over participants"
+    over = "words" if ceiling is None else "participants, of whom these are means; the grey band is their noise ceiling"
     return bars(
         _key("bars", target, subset, mode),
         f"{target}, {findings.condition}",
-        f"Spearman’s ρ with {target}, 95 % intervals over words{band if ceiling else ''}.",
+        f"Spearman’s ρ with {target}, 95 % intervals over {over}.",
         shown,
         ceiling,
     )
@@ -177,7 +177,7 @@ def template_table(findings: Findings, subset: str, mode: str) -> Table:
 def control_table(findings: Findings, subset: str, mode: str) -> Table | None:
     """With and without the experiential model, main condition; then the experiential model without each model."""
     lines = []
-    measures = ("spearman", "residual", "semipartial", "partial")
+    measures = ("residual", "semipartial", "partial")
     control = findings.experiential
     for target in findings.targets:
         if target.name == control or not control:
@@ -191,24 +191,23 @@ def control_table(findings: Findings, subset: str, mode: str) -> Table | None:
         }
         for model in findings.models:
             for name, versus in ((model, control), (control, model)):
-                rows = [
-                    findings.rows.one(
-                        **(
-                            place
-                            if one != "spearman" or name == model
-                            else {**place, "condition": "", "layer_mode": ""}
-                        ),
-                        model=name,
-                        measure=one,
-                        versus="" if one == "spearman" else versus,
-                    )
-                    for one in measures
-                ]
+                whole = (
+                    findings.rows.one(**place, model=name, measure="spearman", versus="")
+                    if name == model
+                    else _two_targets(findings, control, target.name, subset)
+                )
+                rows = [whole, *(findings.rows.one(**place, model=name, measure=m, versus=versus) for m in measures)]
                 if any(rows[1:]):
                     lines.append(Line(f"{name} without {versus}: {target.name}", tuple(map(cell, rows))))
     if not lines:
         return None
-    return Table("control", "With and without the experiential model", ("whole", *measures[1:]), tuple(lines))
+    return Table("control", "With and without the experiential model", ("whole", *measures), tuple(lines))
+
+
+def _two_targets(findings: Findings, one: str, other: str, subset: str) -> Row | None:
+    """In whichever order they stand."""
+    place = {"note": "two targets", "subset": subset}
+    return findings.rows.one(**place, model=one, target=other) or findings.rows.one(**place, model=other, target=one)
 
 
 def counterpart_table(findings: Findings, subset: str, mode: str) -> Table | None:

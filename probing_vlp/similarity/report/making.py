@@ -12,13 +12,14 @@ from probing_vlp.pages.probe_page import ProbePage, Section, write_report
 from probing_vlp.pages.tables import Cell, Line, Table
 from probing_vlp.pages.wording import listing
 from probing_vlp.similarity.report import exhibits, geometry, paper, verdicts
+from probing_vlp.similarity.report.participants import participants_table
 from probing_vlp.similarity.study.campaign import SHARED, Findings
 from probing_vlp.similarity.study.rows import to_csv, to_json
 
-PROVISO = (
-    "Small encoders, trained on little: they show the method, and say nothing of published models. A ρ says how alike "
-    "two orders of distances are, not that a model understands a word."
-)
+SMALL = "Small encoders, trained on little: they show the method, and say nothing of published models. "
+"""True of the encoders that come with the project."""
+PROVISO = "A ρ says how alike two orders of distances are, not that a model understands a word."
+OWN = {"minilm", "mini-clip", "caption-pairs"}
 LAYERS = {
     "crossvalidated": "Layers are chosen on one half of the words and scored on the other.",
     "best3": "The three layers that fit best were chosen on the same words, as in the paper: the numbers are too high.",
@@ -69,7 +70,7 @@ def build(findings: Findings) -> ProbePage:
         "Similarity probe: do word representations mirror human experience and the brain?",
         verdicts.headline(judged),
         lead,
-        PROVISO,
+        (SMALL if all(map(_is_own, findings.config.models.values())) else "") + PROVISO,
         tuple(says),
         _drawn(hero),
         tuple(findings.models),
@@ -82,7 +83,10 @@ def build(findings: Findings) -> ProbePage:
 def _fit(findings: Findings, mode: str) -> Section:
     names = [target.name for target in findings.targets]
     subsets = list(dict.fromkeys([findings.main, "all"]))
-    tables = [exhibits.fit_table(findings, name, subset, mode) for subset in subsets for name in names]
+    tables: list[Table | None] = [
+        exhibits.fit_table(findings, name, subset, mode) for subset in subsets for name in names
+    ]
+    tables += [participants_table(findings, name, findings.main, mode) for name in names]
     others = findings.config.layer_modes[1:]
     folded = [
         exhibits.fit_table(findings, name, subset, other) for other in others for subset in subsets for name in names
@@ -91,8 +95,8 @@ def _fit(findings: Findings, mode: str) -> Section:
     hint = "95 % intervals over words; p from permuted words, adjusted after Holm. Untrained: mean of the seeds."
     if findings.main == SHARED:
         hint += (
-            " “shared” are the words that every model knows: mini-clip’s captions know few, most of them objects. "
-            "“all” has the models that know nearly all words."
+            " “shared” are the words that every model knows: encoders trained on captions know few, most of them "
+            "objects. “all” has the models that know nearly all words."
         )
     return Section("fit", "How near is each model?", hint, (), _drawn(drawings), _full(tables), _full(folded))
 
@@ -259,3 +263,8 @@ def _provenance(findings: Findings) -> list[tuple[str, str]]:
         ),
         *((name, json.dumps(value)) for name, value in told["settings"].items() if name != "models"),
     ]
+
+
+def _is_own(model: str) -> bool:
+    """Whether it is small: it comes with the project, or `train.py lm` made it."""
+    return model in OWN or Path(model, "knowledge.json").is_file()

@@ -138,7 +138,7 @@ def _halves() -> Table:
 
 def _residuals() -> Table:
     lines = [
-        Line(model, (_text(WITHOUT_EXPERIENCE[model]), _text(EXPERIENCE_WITHOUT[model])))
+        Line(model, (_text(WITHOUT_EXPERIENCE[model], 3), _text(EXPERIENCE_WITHOUT[model], 3)))
         for model in WITHOUT_EXPERIENCE
     ]
     lines += [Line(pair, (_text(value), Cell())) for pair, value in WITHOUT_COUNTERPART.items()]
@@ -151,5 +151,5 @@ def _cell(pair: Pair | None, part: str) -> Cell:
     return Cell(note="not run") if pair is None else _text(getattr(pair, part))
 
 
-def _text(value: float) -> Cell:
-    return Cell(f"{value:.2f}" if round(value, 2) == value else f"{value:.3f}")
+def _text(value: float, digits: int = 2) -> Cell:
+    return Cell(f"{value:.{digits}f}".replace("-", "−"))

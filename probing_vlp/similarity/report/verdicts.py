@@ -91,7 +91,7 @@ def headline(verdicts: Sequence[Images]) -> str:
 
 def images_says(one: Images) -> list[str]:
     """The verdict on a pair, and the comparisons behind it."""
-    among = f"{one.model} and {one.counterpart} (the same architecture, trained on captions alone)"
+    among = f"{one.model} and {one.counterpart} (its counterpart without images)"
     counts = [
         f"nearer in {len(one.helped)}" if one.helped else "",
         f"further off in {len(one.hurt)}" if one.hurt else "",

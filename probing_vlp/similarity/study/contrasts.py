@@ -16,8 +16,9 @@ import numpy as np
 
 from probing_vlp.similarity.distances import batched
 from probing_vlp.similarity.distances.ceilings import noise_ceiling
+from probing_vlp.similarity.distances.joining import join
 from probing_vlp.similarity.distances.model_comparison import difference, paired
-from probing_vlp.similarity.distances.rdms import join, pairs_of, square
+from probing_vlp.similarity.distances.rdms import pairs_of, square
 from probing_vlp.similarity.distances.resampling import interval
 from probing_vlp.similarity.study.rows import Row, finite, with_interval
 from probing_vlp.similarity.study.scoring import Base, Plan, Score, Scored
@@ -208,6 +209,7 @@ def _participants(panel: Panel, subset: str) -> Iterator[Row]:
 
 def _profiles(panel: Panel) -> Iterator[Row]:
     for (model, condition, seed), held in panel.scored.items():
+        words = held.sizes.get(panel.base.name, (0, 0))[0]  # those that the target has too
         for layer, rho in held.profile.items():
             yield Row(
                 model=model,
@@ -217,8 +219,8 @@ def _profiles(panel: Panel) -> Iterator[Row]:
                 subset=panel.base.name,
                 target=panel.target.name,
                 rho=finite(rho),
-                n_words=len(panel.base.words),
-                n_pairs=pairs_of(len(panel.base.words)),
+                n_words=words,
+                n_pairs=pairs_of(words),
                 seed=seed,
                 trained=seed is None,
             )

@@ -46,9 +46,11 @@ def kept_scores(
     held = {key: _read(path) for key, path in files.items()}
     lacking = [space for space in spaces if held[space.key] is None]
     if lacking:
+        made_anew = {space.key for space in lacking}
         beside = {(given.get(space.model, ""), space.condition) for space in lacking if space.seed is None}
-        needed = [space for space in spaces if space in lacking or trained.get(space.key[:2]) is space]
-        needed = [space for space in needed if space in lacking or space.key[:2] in beside]
+        needed = [
+            space for space in spaces if space.key in made_anew or (space.seed is None and space.key[:2] in beside)
+        ]
         made = score(needed, target, base, plan, experiential, given)
         for space in lacking:
             held[space.key] = made[space.key]

@@ -87,6 +87,8 @@ class SimilarityConfig:
         ):
             if not wanted:
                 raise UserError(f"--{name}: none given")
+            if twice := [one for place, one in enumerate(wanted) if one in list(wanted)[:place]]:
+                raise UserError(f"--{name}: '{twice[0]}' stands twice")
         known = {*self.models, *_models()}
         for option, names in (("images", self.images), ("counterparts", sum(self.counterparts.items(), ()))):
             if strangers := [name for name in names if name not in known]:

@@ -26,6 +26,7 @@ from probing_vlp.similarity.distances.batched import Part
 from probing_vlp.similarity.distances.rdms import FEWEST, Rdms, from_vectors, square
 from probing_vlp.similarity.encoders.caching import Extracted
 from probing_vlp.similarity.encoders.layers import Chosen, choose
+from probing_vlp.similarity.study.removing import CONTROLLED, controlled, left
 from probing_vlp.similarity.study.targets import Target
 
 
@@ -197,31 +198,14 @@ def _score_cut(
         scored.sizes[cut.name] = (len(cut.members), round(np.mean([part.references.shape[1] for part in parts])))
         if control is None or line.measure != "spearman" or fits[line.fit].space.seed is not None:
             continue
-        exact = _controlled(values[:, i, 0], values[:, i, 1], among[:, 0, 1])
-        spread = _controlled(drawn[:, :, i, 0], drawn[:, :, i, 1], drawn_among[:, :, 0, 1])
+        exact = controlled(values[:, i, 0], values[:, i, 1], among[:, 0, 1])
+        spread = controlled(drawn[:, :, i, 0], drawn[:, :, i, 1], drawn_among[:, :, 0, 1])
         p = float(tested[len(lines) + i])
         for name, value, draws in zip(CONTROLLED, exact, spread, strict=True):
             p_here = p if "without" not in name else float("nan")
             scored.scores[cut.name, name, control.source] = Score(float(value.mean()), draws.mean(axis=1), p_here)
     if goals.n_rdm > 1:
         _people(found, fits, spaces, goals, cut)
-
-
-CONTROLLED = ("semipartial", "partial", "semipartial without", "partial without")
-"""The last two have the control for a model and the space for a control."""
-
-
-def _controlled(x_t: np.ndarray, x_c: np.ndarray, c_t: np.ndarray) -> tuple[np.ndarray, ...]:
-    """`CONTROLLED` from correlations of space, target and control."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        of_model, of_control = x_t - x_c * c_t, c_t - x_c * x_t
-        free = np.sqrt(1 - x_c**2)
-        return (
-            of_model / free,
-            of_model / free / np.sqrt(1 - c_t**2),
-            of_control / free,
-            of_control / free / np.sqrt(1 - x_t**2),
-        )
 
 
 def _residuals(
@@ -241,12 +225,12 @@ def _residuals(
         own = spaces[i].parts
         if control is not None:
             pairs = list(zip(own, references[1], strict=True))
-            lines.append(_Line(i, "residual", control.source, [_left(x, c) for x, c in pairs]))
-            lines.append(_Line(i, "residual without", control.source, [_left(c, x) for x, c in pairs]))
+            lines.append(_Line(i, "residual", control.source, [left(x, c) for x, c in pairs]))
+            lines.append(_Line(i, "residual without", control.source, [left(c, x) for x, c in pairs]))
         other = places.get((counterparts.get(fit.space.model, ""), fit.space.condition, None))
         if other is not None:
-            left = [_left(x, c) for x, c in zip(own, spaces[other].parts, strict=True)]
-            lines.append(_Line(i, "residual", counterparts[fit.space.model], left))
+            rest = [left(x, c) for x, c in zip(own, spaces[other].parts, strict=True)]
+            lines.append(_Line(i, "residual", counterparts[fit.space.model], rest))
     return lines
 
 
@@ -299,13 +283,6 @@ def _fit(space: Space, target: Target, words: Sequence[str], plan: Plan) -> _Fit
 def _told(chosen: Chosen) -> str:
     """Layers, the most frequent first."""
     return ", ".join(chosen.layers)
-
-
-def _left(x: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """What least squares on c, with intercept, leave of x."""
-    centred = c - c.mean()
-    slope = (x @ centred) / (centred @ centred)
-    return x - x.mean() - slope * centred
 
 
 def _upper(matrix: np.ndarray) -> np.ndarray:

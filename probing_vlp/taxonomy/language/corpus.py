@@ -27,7 +27,7 @@ import numpy as np
 
 from probing_vlp.data.closed_class import listed
 from probing_vlp.data.text import tokenize
-from probing_vlp.errors import UserError
+from probing_vlp.errors import UserError, check_least
 from probing_vlp.taxonomy.language.worlds import Asker, Names, World, caption_worlds, made_up_worlds, names_of
 from probing_vlp.taxonomy.prompts import ANSWERS
 from probing_vlp.taxonomy.records import Concept, Taxonomy
@@ -179,6 +179,9 @@ class Amounts:
     """Times that each (leaf, hypernym) pair is asked in each of four phrasings, beside as many false ones."""
     statements: int = 10
     """Times that each pair is told in each of them."""
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "captions", "caption_worlds", "made_up_worlds", "truths", "statements")
 
 
 def write_corpus(

@@ -27,7 +27,7 @@ from zlib import crc32
 
 import numpy as np
 
-from probing_vlp.errors import check_least
+from probing_vlp.errors import UserError, check_least
 from probing_vlp.taxonomy.answers.items import Item, write_items
 from probing_vlp.taxonomy.language.corpus import PHRASINGS, KeptOut, truth_question
 from probing_vlp.taxonomy.language.worlds import Asker, Names, caption_worlds
@@ -77,14 +77,17 @@ class LMOnlyConfig:
 
 def run(config: LMOnlyConfig) -> None:
     """Ask, write the answers, say how good they are."""
+    from probing_vlp.data.extract import pick_device
     from probing_vlp.taxonomy.asking.taxonomies import load_taxonomy
     from probing_vlp.taxonomy.language.results import read_kept, results, told
     from probing_vlp.taxonomy.language.scoring import Answerer
     from probing_vlp.taxonomy.model.language_models import load_language_model
 
+    if Path(config.out).is_dir():
+        raise UserError(f"--out {config.out}: is a folder; give the name of a file")
     taxonomy = load_taxonomy(config.taxonomy)
     kept = read_kept(Path(config.lm), taxonomy)
-    lm = load_language_model(config.lm, device=config.device, dtype=config.dtype)
+    lm = load_language_model(config.lm, device=pick_device(config.device), dtype=config.dtype)
     answerer = Answerer(lm, Path(config.lm).name, config.chat, config.batch_size)
     items = truth_items(taxonomy, answerer, config)
     if config.worlds:

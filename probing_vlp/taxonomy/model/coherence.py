@@ -40,14 +40,17 @@ class Coherence:
     centred_interval: tuple[float, float]
 
     def row(self) -> dict[str, str]:
-        """For CSV: columns label, n, coherence, coherence_low, coherence_high, centred, ...; NaN is empty."""
+        """For CSV: columns label, n, coherence, coherence_low, coherence_high, centred, ...; NaN is empty.
+
+        Intervals are drawn in single precision and have fewer digits.
+        """
         values = zip(COLUMNS, (self.coherence, self.centred), (self.interval, self.centred_interval), strict=True)
         numbers = {
             key: number
             for name, value, (low, high) in values
-            for key, number in ((name, value), (f"{name}_low", low), (f"{name}_high", high))
+            for key, number in ((name, f"{value:.12f}"), (f"{name}_low", f"{low:.6f}"), (f"{name}_high", f"{high:.6f}"))
         }
-        shown = {key: "" if math.isnan(number) else f"{number:.6f}" for key, number in numbers.items()}
+        shown = {key: "" if number == "nan" else number for key, number in numbers.items()}
         return {"label": self.label, "n": str(self.n), **shown}
 
 
@@ -128,7 +131,7 @@ def _read_vectors(path: Path) -> tuple[list[str], np.ndarray]:
         raise UserError(f"{path}: has no array {error.args[0].split()[0]}; it needs names and vectors") from None
     except Exception as error:  # numpy's and zip's errors are many
         raise UserError(f"{path}: not an .npz of names and vectors ({error})") from None
-    vectors = vectors.mean(1) if vectors.ndim == 3 else vectors
+    vectors = vectors.mean(1) if vectors.ndim == 3 and vectors.shape[1] else vectors
     if vectors.ndim != 2 or len(vectors) != len(names):
         raise UserError(
             f"{path}: {len(names)} names, but vectors of shape {vectors.shape}; they must be (names, width)"
@@ -200,4 +203,5 @@ def run(config: CoherenceConfig) -> None:
 
 
 def _said(value: float, ends: tuple[float, float]) -> str:
-    return "" if math.isnan(value) else f"{value:.4f} [{ends[0]:.4f}, {ends[1]:.4f}]"
+    span = "" if math.isnan(ends[0]) else f" [{ends[0]:.4f}, {ends[1]:.4f}]"
+    return "" if math.isnan(value) else f"{value:.4f}{span}"

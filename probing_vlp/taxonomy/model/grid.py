@@ -90,9 +90,8 @@ def run_grid(config: RunConfig) -> None:
 def make_accelerator(config: RunConfig) -> Any:
     """Accelerate's view of this process; without a GPU it must be told so, or several processes know nothing of each
     other."""
+    pick_device(config.device)
     cpu = config.device == "cpu" or not torch.accelerator.is_available()
-    if not cpu:
-        pick_device(config.device)
     return Accelerator(mixed_precision=config.precision, cpu=cpu)
 
 

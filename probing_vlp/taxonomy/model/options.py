@@ -147,7 +147,7 @@ class RunConfig:
                     raise UserError(f"--{option} {value}: is none of {', '.join(known)}")
         for option in ("conditions", "maps", "lms", "seeds"):
             given = getattr(self, option)
-            if not given or len(set(given)) < len(given) or any(seed < 0 for seed in self.seeds):
+            if not given or len(set(given)) < len(given) or (option == "seeds" and min(given) < 0):
                 raise UserError(f"--{option} {given}: give one or more, none twice and no seed below 0")
 
 
