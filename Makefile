@@ -92,8 +92,11 @@ pictures:
 	@test -n "$(DATA)" -a -n "$(IMAGES)" || { echo "error: photographs and their captions are needed: make taxonomy \
 	DATA=CAPTIONS IMAGES=FOLDER" >&2; exit 2; }
 
-similarity: lm  ## do word representations mirror human experience? with RATINGS= those of your own
-	$(PY) probe.py similarity run --config configs/similarity.yaml --models.small-lm $(RUNS)/lm --out $(RUNS)/similarity $(ARGS)
+$(RUNS)/lm-short/knowledge.json: | install
+	$(PY) train.py lm --config configs/lm-short.yaml --out $(RUNS)/lm-short --resume
+
+similarity: install $(RUNS)/lm-short/knowledge.json  ## do representations of words mirror human experience?
+	$(PY) probe.py similarity run --config configs/similarity.yaml --models.small-lm $(RUNS)/lm-short --out $(RUNS)/similarity $(ARGS)
 
 clean:  ## delete the virtual environment and the demo's run
 	rm -rf $(VENV) $(RUNS)/demo

@@ -144,7 +144,9 @@ def ignorant(control: Control, setting: Setting, original: Answer) -> Verdict:
     how = {
         "yes": "it fails, as it should",
         "partly": "it does worse than elsewhere, but does not fail altogether",
-        "no": "it does NOT do worse than elsewhere, so its answers need not come from the LM",
+        "no": "it does NOT do worse than elsewhere, so its answers need not come from the LM"
+        if control.what == "unknown"
+        else "it does NOT do worse than elsewhere: pairs can be inferred from what leaves have in common",
         "untold": "it has nothing to lose, since it does not generalise elsewhere",
     }[answer]
     if control.what == "unknown":
@@ -210,6 +212,10 @@ def headline(found: Sequence[Verdict], who: str) -> str:
         return f"{who} was not reached: leaves were not learned, so nothing can be said of their hypernyms"
     if first.answer != "yes":
         return f"{who} shows no sign of carrying hypernyms over to photographs"
-    doubt = any(answer == "no" for key, answer in own.items() if key.startswith("ignorant"))
-    but = ", but does as well where it never read of them" if doubt else ""
-    return f"{who} carries hypernyms over to photographs that it was never asked about{but}"
+    # pairs kept out of the text may be inferred from what leaves have in common: no yardstick of ignorance
+    beside = {
+        "yes": ", and fails on those that it never read of",
+        "no": ", but does as well on those that it never read of",
+    }
+    told = beside.get(own.get("ignorant:unknown", ""), "")
+    return f"{who} carries hypernyms over to photographs that it was never asked about{told}"
