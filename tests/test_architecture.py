@@ -15,7 +15,7 @@ PROGRAMS = [Path("train.py"), Path("probe.py")]
 LONGEST = 400
 """Lines in a file, tests too."""
 LAYERS = (
-    {"__init__", "errors", "records", "lookup", "stats", "files", "json_list", "memory"},
+    {"__init__", "errors", "records", "lookup", "stats", "files", "json_list", "memory", "resuming"},
     {"checkpoints", "cider_d", "cli", "dump", "pages", "shorthand", "tagging"},
     {"hub", "torchvision_cpu", "torchvision_hook"},
     {"data"},

@@ -29,9 +29,9 @@ from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary, build_vocabulary
 from probing_vlp.errors import UserError, check_least, check_most
 from probing_vlp.records import Image
+from probing_vlp.resuming import plain
 from probing_vlp.scorers.mini_clip import MiniClip, Sizes, save_mini_clip
 from probing_vlp.training.retrieval import CUTS, estimates, quality, retrieval, summary
-from probing_vlp.training.run import plain
 from probing_vlp.training.session import Precision, Session
 
 

@@ -25,6 +25,7 @@ from probing_vlp.data.batches import ImageStream
 from probing_vlp.data.visuals import VisualSource, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary
 from probing_vlp.errors import UserError
+from probing_vlp.resuming import plain
 from probing_vlp.scorers._mini import read_mini
 from probing_vlp.scorers._pairs import RegionScorer
 from probing_vlp.scorers.base import load_scorer
@@ -34,7 +35,6 @@ from probing_vlp.training.matcher import Matcher, matching_loss
 from probing_vlp.training.options import ScorerOptions
 from probing_vlp.training.pairs import PairTable, padded
 from probing_vlp.training.retrieval import estimates, retrieval, summary
-from probing_vlp.training.run import plain
 from probing_vlp.training.session import Session
 from probing_vlp.training.zoo import ARCHITECTURES, UNKNOWN, Sizes, init_weights, save_network, word_list
 

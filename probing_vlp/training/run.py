@@ -4,7 +4,6 @@ The log is cut back to the checkpoint's step on resume, so that it holds each st
 Only the main process writes.
 """
 
-import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write, naming
+from probing_vlp.resuming import check_same, plain
 
 
 class RunFolder:
@@ -33,7 +33,7 @@ class RunFolder:
             raise UserError(f"{path}: holds a run already; give --resume to go on with it, or another --run")
         self.resumed = Checkpoint.load(self.checkpoint("last")) if resume and started else None
         if self.resumed:
-            check_same(path, self.resumed.state.get("config", {}), plain(config))
+            check_same(path, self.resumed.state.get("config", {}), plain(config), FREE, "--run")
         self._log: TextIO | None = None
         self._board: SummaryWriter | None = None
 
@@ -87,44 +87,6 @@ class RunFolder:
 
 FREE = ("run", "resume", "epochs", "steps", "patience", "save_every", "export", "data")
 """Options that may change when a run is gone on with; data are held against features and vocabulary instead."""
-
-
-def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """UserError naming the options that differ from those that the run at `path` was begun with."""
-    old, new = _flat(before), _flat(now)
-    differ = [
-        key for key in sorted(old.keys() | new.keys()) if key.split(".")[0] not in FREE and old.get(key) != new.get(key)
-    ]
-    if differ:
-        raise UserError(
-            f"{path}: was begun with other options ({', '.join(f'{key}: {old.get(key)}' for key in differ[:4])}"
-            f"{', ...' if len(differ) > 4 else ''}); give the same, as in {path / 'config.yaml'}, or another --run"
-        )
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat.update(
-            _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
-        )
-    return flat
-
-
-def plain(value: Any) -> Any:
-    """A config as plain lists, dicts and scalars; without `resume`, so that a resumed run leaves the very same
-    files."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: plain(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-            if field.name != "resume"
-        }
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
 
 
 def _step_of(line: str) -> float:

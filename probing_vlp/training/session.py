@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.errors import UserError
 from probing_vlp.memory import keep_freed_memory
-from probing_vlp.training.run import RunFolder, plain
+from probing_vlp.resuming import plain
+from probing_vlp.training.run import RunFolder
 
 Precision = Literal["no", "bf16"]
 

@@ -29,6 +29,7 @@ from probing_vlp.data.extract import pick_batch_size, pick_device
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write, read_bytes
 from probing_vlp.memory import keep_freed_memory
+from probing_vlp.resuming import check_same, plain
 from probing_vlp.taxonomy.answers.items import join_items
 from probing_vlp.taxonomy.asking.conditions import Condition, remove
 from probing_vlp.taxonomy.asking.maps import make_map, relabel
@@ -36,7 +37,7 @@ from probing_vlp.taxonomy.model.cells import Cell, World, is_finished, open_worl
 from probing_vlp.taxonomy.model.coherence import coherences, write_coherences
 from probing_vlp.taxonomy.model.encoders import load_encoder
 from probing_vlp.taxonomy.model.features import Table, encode_images
-from probing_vlp.taxonomy.model.options import RunConfig, check_same, plain
+from probing_vlp.taxonomy.model.options import FREE, RunConfig
 from probing_vlp.taxonomy.model.vlm import VLM
 from probing_vlp.taxonomy.prompts import question_text
 
@@ -110,7 +111,7 @@ def check_folder(config: RunConfig, out: Path) -> None:
         before = None
     if not isinstance(before, dict):
         raise UserError(f"{path}: not the options of a run; give another --out")
-    check_same(out, before, plain(config))
+    check_same(out, before, plain(config), FREE, "--out")
 
 
 def check_early(world: World) -> None:

@@ -4,10 +4,9 @@ The defaults are the paper's training and the project's sound rules; configs/tax
 anywhere, configs/taxonomy-things.yaml the paper's setting.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from probing_vlp.errors import UserError, check_least, check_most
 from probing_vlp.taxonomy.asking.maps import MAPS
@@ -156,30 +155,3 @@ FREE = (
     *("answer_batch", "encode_batch", "keep_random", "share_prefix", "fit.save_every", "fit.checkpoint_gradients"),
 )
 """Options that leave a cell what it is: they may change when a run is gone on with."""
-
-
-def plain(value: Any) -> Any:
-    """Options as plain lists, dicts and scalars."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain(getattr(value, each.name)) for each in fields(value) if each.name != "resume"}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
-
-
-def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """UserError naming the options that differ from those that the run at `path` was begun with."""
-    old, new = _flat(before), _flat(now)
-    differ = [key for key in sorted(old.keys() | new.keys()) if key not in FREE and old.get(key) != new.get(key)]
-    if differ:
-        raise UserError(
-            f"{path}: was begun with other options ({', '.join(f'{key}: {old.get(key)}' for key in differ[:4])}"
-            f"{', ...' if len(differ) > 4 else ''}); give the same, as in {path / 'config.yaml'}, or another --out"
-        )
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
