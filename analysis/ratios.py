@@ -5,14 +5,14 @@ power of a ratio.  Whoever keeps sums of columns (and of their products, for int
 exactly (`sums`); a stored ratio could not be.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from analysis.context import Context
 from probing_vlp.pages.results import Row, row
-from probing_vlp.stats import Estimate, bootstrap_ratio, bootstrap_ratio_change
+from probing_vlp.stats import Estimate, bootstrap_ratio_change, bootstrap_ratios
 
 CAPTIONS = "captions"
 """The column of ones that every caption has."""
@@ -51,15 +51,39 @@ def ratio_rows(
     units with all their captions; n remains the number of captions.
     """
     full = with_captions(columns)
-    rows = []
-    for name, ratio in ratios.items():
-        top, bottom = full[ratio.top], full[ratio.bottom]
-        sums = (top, bottom) if units is None else unit_sums(top, bottom, units)[1:]
-        estimate = ratio.scaled(bootstrap_ratio(*sums, context.generator(name), context.draws))
+    estimates: dict[str, Estimate] = {}
+    for keep, names in _alike(ratios, full):
+        tops, bottoms = (
+            np.stack([full[getattr(ratios[name], part)][keep] for name in names], 1) for part in ("top", "bottom")
+        )
         if units is not None:
-            estimate = estimate._replace(n=int((~np.isnan(top + bottom)).sum()))
-        rows.append(row(name, model, estimate, ratio.unit, ratio.source, (notes or {}).get(name, ratio.note)))
-    return rows
+            place = np.unique(units[keep], return_inverse=True)[1]
+            tops, bottoms = (summed(table, place) for table in (tops, bottoms))
+        # a draw hangs on the seed and the number of units alone, so an interval on nothing else that is measured
+        found = bootstrap_ratios(tops, bottoms, context.generator("captions"), context.draws)
+        estimates |= {
+            name: ratios[name].scaled(estimate._replace(n=int(keep.sum())))
+            for name, estimate in zip(names, found, strict=True)
+        }
+    return [
+        row(name, model, estimates[name], ratio.unit, ratio.source, (notes or {}).get(name, ratio.note))
+        for name, ratio in ratios.items()
+    ]
+
+
+def _alike(ratios: Mapping[str, Ratio], full: Mapping[str, np.ndarray]) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """Ratios that the same captions have numbers for: which captions (n,), and the names."""
+    groups: dict[bytes, tuple[np.ndarray, list[str]]] = {}
+    for name, ratio in ratios.items():
+        keep = ~np.isnan(full[ratio.top] + full[ratio.bottom])
+        groups.setdefault(keep.tobytes(), (keep, []))[1].append(name)
+    yield from groups.values()
+
+
+def summed(table: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """(u, k): the rows of a table (n, k) added up by the unit of each, 0 to u - 1."""
+    size = int(place.max(initial=-1)) + 1
+    return np.stack([np.bincount(place, column, size) for column in table.T], 1)
 
 
 class Side(NamedTuple):

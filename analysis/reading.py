@@ -1,10 +1,12 @@
 """Captions as the analyses see them: each read once, its words and its parts of speech side by side."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from typing import NamedTuple
+
+import numpy as np
 
 from analysis.context import Context
 from probing_vlp.data.text import tokenize
@@ -12,6 +14,9 @@ from probing_vlp.dump import CaptionDump
 from probing_vlp.files import atomic_write
 from probing_vlp.records import CaptionRecord
 from probing_vlp.tagging import Tagged, load_tagger, nouns, tag, tagger_name
+
+Columns = Callable[[Sequence["Reading"], Context], Mapping[str, np.ndarray]]
+"""The function `columns` of a streaming analysis: numbers of each caption, (n,) by name."""
 
 
 class Reading(NamedTuple):
@@ -50,6 +55,12 @@ def readings(dump: CaptionDump, context: Context, keep: bool = False) -> list[Re
         return _readings(dump.records, [known[record.caption] for record in dump.records])
 
     made: list[Reading] = context.once_of(dump.records, "readings", make)
+    return made
+
+
+def columns_of(analysis: Columns, captions: Sequence[Reading], context: Context) -> Mapping[str, np.ndarray]:
+    """What a streaming analysis finds in the readings of a dump, made once for all that ask."""
+    made: Mapping[str, np.ndarray] = context.once_of(captions, analysis, lambda: analysis(captions, context))
     return made
 
 

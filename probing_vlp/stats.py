@@ -1,15 +1,15 @@
 """Interval estimates for means and ratios: pure numpy, the generator passed in.
 
-All intervals are percentile bootstrap intervals over images, which are the independent units here.
+All intervals are percentile bootstrap intervals over images, which are the independent units here.  Units are drawn
+once for all quantities of a call: a draw is a row of counts, and the sums of all columns are a product of matrices.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-BLOCK = 1 << 15
-"""Units drawn at a time: their numbers stay in a processor's cache."""
+BLOCK = 1 << 19
+"""Counts in memory at a time: 4 MB."""
 
 
 class Estimate(NamedTuple):
@@ -42,14 +42,23 @@ def bootstrap_ratio(
     top, bottom = np.asarray(numerators, float), np.asarray(denominators, float)
     keep = ~(np.isnan(top) | np.isnan(bottom))
     top, bottom = top[keep], bottom[keep]
-    n = len(top)
-    if n == 0 or bottom.sum() == 0:
-        return Estimate(float("nan"), float("nan"), float("nan"), n)
-    value = float(top.sum() / bottom.sum())
-    if n == 1:
-        return Estimate(value, float("nan"), float("nan"), 1)
-    ratios = _drawn_ratio(*_resampled_sums((top, bottom), generator, draws))
-    return Estimate(value, *_ends(ratios, level), n)
+    return bootstrap_ratios(top[:, None], bottom[:, None], generator, draws, level)[0]
+
+
+def bootstrap_ratios(
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    generator: np.random.Generator,
+    draws: int = 1000,
+    level: float = 0.95,
+) -> list[Estimate]:
+    """k ratios of sums, both (n, k) without NaN, over the same units: a draw of units serves all of them.
+
+    A ratio is NaN where its denominators sum to 0, and draws in which they do are left out of its interval; one unit
+    gives a NaN interval.
+    """
+    table = np.hstack([numerators, denominators])
+    return quantiles(divide(table.sum(0)), divide(resampled(table, generator, draws)), len(table), level)
 
 
 def bootstrap_paired(
@@ -75,38 +84,40 @@ def bootstrap_ratio_change(
     A draw takes the same units on both sides.  With a `base`, base ** ratio is compared.  No units, or denominators
     that sum to 0, give NaN; one unit a NaN interval.
     """
-    n = len(after[0])
-    sums = [np.asarray(column, float).sum() for column in (*after, *before)]
-    if n == 0 or 0 in sums[1::2]:
-        return Estimate(float("nan"), float("nan"), float("nan"), n)
+    table = np.stack([np.asarray(column, float) for column in (after[0], before[0], after[1], before[1])], axis=1)
     shape = (lambda ratio: ratio) if base is None else (lambda ratio: base**ratio)
+
+    def change(sums: np.ndarray) -> np.ndarray:
+        now, then = np.moveaxis(shape(divide(sums)), -1, 0)
+        return np.asarray(now - then)[..., None]
+
     with np.errstate(over="ignore"):
-        value = float(shape(sums[0] / sums[1]) - shape(sums[2] / sums[3]))
-        if n == 1:
-            return Estimate(value, float("nan"), float("nan"), 1)
-        drawn = _resampled_sums((*after, *before), generator, draws)
-        changes = shape(_drawn_ratio(*drawn[:2])) - shape(_drawn_ratio(*drawn[2:]))
-    return Estimate(value, *_ends(changes, level), n)
+        values, drawn = change(table.sum(0)), change(resampled(table, generator, draws))
+    return quantiles(values, drawn, len(table), level)[0]
 
 
-def _resampled_sums(columns: Sequence[np.ndarray], generator: np.random.Generator, draws: int) -> list[np.ndarray]:
-    """Sums (draws,) of each column (n,) over units drawn with replacement, the same units for all columns."""
-    n = len(columns[0])
-    sums = [np.full(draws, float(n)) for _ in columns]  # what a column of ones sums to
-    varied = [(kept, column) for kept, column in zip(sums, columns, strict=True) if not (column == 1).all()]
-    block = max(1, BLOCK // n)
-    for start in range(0, draws, block):
-        pick = generator.integers(n, size=(min(block, draws - start), n))
-        for kept, column in varied:
-            kept[start : start + block] = column[pick].sum(axis=1)
+def resampled(table: np.ndarray, generator: np.random.Generator, draws: int) -> np.ndarray:
+    """(draws, c): sums of the rows of `table` (n, c) over units drawn with replacement."""
+    n = len(table)
+    sums = np.zeros((draws, table.shape[1]))
+    block = max(1, BLOCK // max(n, 1))
+    for start in range(0, draws if n else 0, block):
+        size = min(block, draws - start)
+        counts = np.array([np.bincount(generator.integers(n, size=n), minlength=n) for _ in range(size)], float)
+        sums[start : start + size] = counts @ table
     return sums
 
 
-def _drawn_ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    return top / np.maximum(bottom, np.finfo(float).tiny)
+def divide(sums: np.ndarray) -> np.ndarray:
+    """(..., k) ratios from (..., 2k): the tops of all, then their bottoms; NaN where a bottom is zero."""
+    tops, bottoms = np.split(sums, 2, axis=-1)
+    return np.divide(tops, bottoms, out=np.full(tops.shape, np.nan), where=bottoms != 0)
 
 
-def _ends(drawn: np.ndarray, level: float) -> tuple[float, float]:
-    tail = (1 - level) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return float(low), float(high)
+def quantiles(values: np.ndarray, drawn: np.ndarray, n: int, level: float = 0.95) -> list[Estimate]:
+    """Estimates of `values` (k,) over n units from what was `drawn` (draws, k), NaN left out."""
+    ends, tail = np.full((2, len(values)), np.nan), (1 - level) / 2
+    known = ~np.isnan(drawn).all(0) & ~np.isnan(values)
+    if n > 1 and known.any():
+        ends[:, known] = np.nanquantile(drawn[:, known], [tail, 1 - tail], axis=0)
+    return [Estimate(float(value), float(low), float(high), n) for value, low, high in zip(values, *ends, strict=True)]

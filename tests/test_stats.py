@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from probing_vlp import stats
-from probing_vlp.stats import Estimate, bootstrap_mean, bootstrap_paired, bootstrap_ratio, bootstrap_ratio_change
+from probing_vlp.stats import (
+    Estimate,
+    bootstrap_mean,
+    bootstrap_paired,
+    bootstrap_ratio,
+    bootstrap_ratio_change,
+    bootstrap_ratios,
+)
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -105,4 +112,19 @@ def test_draws_do_not_depend_on_how_many_are_made_at_a_time(monkeypatch: pytest.
     top, bottom = generator(1).normal(size=30), generator(2).poisson(3, 30) + 1
     found = bootstrap_ratio(top, bottom, generator(), 100)
     monkeypatch.setattr(stats, "BLOCK", 1)
-    assert bootstrap_ratio(top, bottom, generator(), 100) == found
+    assert bootstrap_ratio(top, bottom, generator(), 100) == pytest.approx(found, rel=1e-12)
+
+
+def test_one_draw_of_units_serves_all_ratios() -> None:
+    tops, bottoms = generator(1).normal(size=(30, 3)), generator(2).poisson(3, (30, 3)) + 1
+    bottoms[:, 2] = 0
+    first, second, none = bootstrap_ratios(tops, bottoms, generator(), 100)
+    assert first == pytest.approx(bootstrap_ratio(tops[:, 0], bottoms[:, 0], generator(), 100))
+    assert second == pytest.approx(bootstrap_ratio(tops[:, 1], bottoms[:, 1], generator(), 100))
+    assert math.isnan(none.value) and math.isnan(none.low) and none.n == 30
+
+
+def test_draws_without_denominators_are_left_out() -> None:
+    # of two units only the second has a denominator: draws give 1/0 (a quarter), 4/2 (a half), 6/4
+    found = bootstrap_ratio(np.array([1, 3]), np.array([0, 2]), generator())
+    assert found == Estimate(2, 1.5, 2, 2)

@@ -27,7 +27,7 @@ from analysis.drift.thresholds import DIRECTIONS, SHIPPED, Bands, limits, read_b
 from analysis.drift.vocabulary import counted_rows, counters  # noqa: F401  what a survey asks of a streaming analysis
 from analysis.inputs import PEOPLE
 from analysis.ratios import CAPTIONS, Ratio
-from analysis.reading import Reading, readings
+from analysis.reading import Reading, columns_of, readings
 from analysis.resampling import Sums, sums_by_image
 from analysis.statistics import noun_counts
 from probing_vlp.dump import CaptionDump
@@ -143,7 +143,7 @@ def sums(dump: CaptionDump, context: Context) -> Sums:
 
     def make() -> Sums:
         captions = readings(dump, context)
-        found = dict(columns(captions, context))
+        found = dict(columns_of(columns, captions, context))
         if dump is context.memory.get("human captions"):
             others = {reading.image_id: context.references[reading.image_id][1:] for reading in captions}
             found |= chair.columns(captions, replace(context, references=others))

@@ -19,7 +19,7 @@ from analysis.patterns.best import Fits, fits_of
 from analysis.patterns.named import FORMS, MODELS, NOUNS_ALONE, SOURCE
 from analysis.patterns.phrases import classify_words, units_of
 from analysis.ratios import CAPTIONS, Ratio, ratio_rows
-from analysis.reading import Reading, readings
+from analysis.reading import Reading, columns_of, readings
 from probing_vlp.dump import CaptionDump
 from probing_vlp.pages.results import Row
 
@@ -86,6 +86,6 @@ def quote(caption: str) -> str:
 def measure(dump: CaptionDump, context: Context) -> list[Row]:
     """The rows of a dump."""
     captions = readings(dump, context)
-    found = columns(captions, context)
+    found = columns_of(columns, captions, context)
     notes = {name: f"{definitions()[name]}; {text}" for name, text in examples(captions, found).items()}
     return ratio_rows(ratios(), found, dump.name, context, notes)

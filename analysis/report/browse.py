@@ -7,7 +7,6 @@ A *mark* is what a caption can be filtered by: every column of zeros and ones of
 pattern found in a dump after the first, and whether a count of COUNTS is larger than in the first dump's caption.
 """
 
-import importlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from markupsafe import Markup
 from analysis import ANALYSES
 from analysis.context import Context
 from analysis.patterns.found_patterns import columns, find
-from analysis.reading import readings
+from analysis.reading import columns_of, readings
 from analysis.report.photos import Photo
 from analysis.scores import reward_scorers, scores_by_image
+from analysis.streams.streaming import module_of
 from probing_vlp.dump import CaptionDump
 from probing_vlp.records import Image
 
@@ -63,9 +63,8 @@ def find_marks(dumps: Sequence[CaptionDump], context: Context, skip: Sequence[st
     """The marks of every dump, from the analyses that were made."""
     found: dict[str, dict[str, np.ndarray]] = {dump.name: {} for dump in dumps}
     for name in (name for name in MARKING if name in ANALYSES and name not in skip):
-        module = importlib.import_module(ANALYSES[name].partition(":")[0])
         for dump in dumps:
-            found[dump.name] |= module.columns(readings(dump, context), context)
+            found[dump.name] |= columns_of(module_of(name).columns, readings(dump, context), context)
     if "found-patterns" in ANALYSES and "found-patterns" not in skip:
         for source in dumps[1:] or dumps:
             discovery, _ = find(readings(source, context), context)

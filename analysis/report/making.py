@@ -7,6 +7,7 @@ table stands in `results.csv` and `results.json` beside it, each table in `table
 `figures/` as SVG and PNG.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from analysis.curves import curve_rows, read_training
 from analysis.drift.drift import human_dump, use_thresholds
 from analysis.habits.verdicts import habit_rows
 from analysis.inputs import Inputs, check_comparable, check_folder, common_images, data_of, read_dumps, warnings
+from analysis.reading import readings
 from analysis.report.browse import build_browse, find_marks, sample
 from analysis.report.examples import build_examples, example_rows, pick_examples
 from analysis.report.hero import hero_rows, pick_hero
@@ -35,6 +37,9 @@ from probing_vlp.pages.exports import exports
 from probing_vlp.pages.results import Row, read_rows, write_rows
 from probing_vlp.pages.wording import listing
 from probing_vlp.records import Image
+
+BESIDE = ("metrics", "drift")
+"""Analyses that are made in a process of their own."""
 
 
 @dataclass
@@ -134,21 +139,27 @@ def assemble(
 def measure(dumps: Sequence[CaptionDump], context: Context, skip: Sequence[str] = ()) -> list[Row]:
     """Scores first, then every analysis of ANALYSES that is not skipped, dump by dump, then the human captions.
 
-    The caption metrics, which take the longest and share nothing with the others, are made in a process beside them.
+    The caption metrics and the drift, which take the longest, are made in processes beside the others; the captions are
+    tagged before the second begins, so that it sees them.
     """
     if unknown := sorted(set(skip) - {*ANALYSES, *METRICS}):
         raise UserError(f"--skip {unknown[0]}: no such analysis; there are {', '.join([*ANALYSES, *METRICS])}")
     context = replace(context, without=frozenset(skip) & set(METRICS))
     names = [name for name in ANALYSES if name not in skip]
-    beside = Beside(lambda: made("metrics", dumps, context)) if "metrics" in names else None
-    rows = {name: made(name, dumps, context) for name in names if name != "metrics"}
+    beside: dict[str, Beside[list[Row]]] = {}
+    for name in (name for name in BESIDE if name in names):
+        if name != "metrics":
+            for dump in (*dumps, human_dump(dumps[0], context)):
+                readings(dump, context)
+        beside[name] = Beside(functools.partial(made, name, dumps, context))
+    rows = {name: made(name, dumps, context) for name in names if name not in beside}
     if "patterns" in names and (human := human_dump(dumps[0], context)).records:
         rows["human patterns"] = made("patterns", [human], context)
     compared = human_rows(dumps, context, names)
+    rows |= {name: process.result() for name, process in beside.items()}
     return [
         *score_rows(dumps, context),
-        *(beside.result() if beside else ()),
-        *(row for name in rows for row in rows[name]),
+        *(row for name in (*names, "human patterns") for row in rows.get(name, ())),
         *compared,
     ]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.context import Context
 from analysis.ratios import CAPTIONS, Ratio, column, ratio_rows
-from analysis.reading import Reading, readings
+from analysis.reading import Reading, columns_of, readings
 from probing_vlp.dump import CaptionDump
 from probing_vlp.pages.results import Row
 from probing_vlp.tagging import tagger_name
@@ -37,4 +37,4 @@ def columns(captions: Sequence[Reading], context: Context) -> Mapping[str, np.nd
 
 def measure(dump: CaptionDump, context: Context) -> list[Row]:
     """The rows of a dump."""
-    return ratio_rows(ratios(), columns(readings(dump, context), context), dump.name, context)
+    return ratio_rows(ratios(), columns_of(columns, readings(dump, context), context), dump.name, context)

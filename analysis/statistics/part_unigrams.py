@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from analysis.context import Context
 from analysis.ratios import Ratio
 from analysis.reading import Reading, readings
-from analysis.statistics.unigrams import Interval, bootstrapped, counted, share, top
+from analysis.statistics.unigrams import Shares, bootstrapped, counted, counted_shares, top
 from probing_vlp.dump import CaptionDump
 from probing_vlp.pages.results import Row, row
 from probing_vlp.tagging import NOUNS, Tagged, tagger_name
@@ -38,13 +38,13 @@ def counters(captions: Sequence[Reading], context: Context) -> Mapping[str, Coun
 
 def counted_rows(found: Mapping[str, Counter[str]], model: str, context: Context) -> list[Row]:
     """The shares of the most frequent words of each part, from counters alone."""
-    return _rows(found["uses"], lambda key: share(found, key), model)
+    return _rows(found["uses"], counted_shares(found), model)
 
 
 def measure(dump: CaptionDump, context: Context) -> list[Row]:
     """The shares of the most frequent words of each part; n is the number of captions."""
     uses = [word_uses(each.tags) for each in readings(dump, context)]
-    return _rows(counted(uses)["uses"], bootstrapped(uses, "unigram_pos", context), dump.name)
+    return _rows(counted(uses)["uses"], bootstrapped(uses, context), dump.name)
 
 
 def word_uses(tags: Tagged) -> Counter[str]:
@@ -52,12 +52,21 @@ def word_uses(tags: Tagged) -> Counter[str]:
     return Counter(f"{_PART_OF.get(tag, 'other')}:{word}" for word, tag in tags if tag not in NO_WORDS)
 
 
-def _rows(uses: Mapping[str, int], interval: Interval, model: str) -> list[Row]:
-    rows = []
-    for part in PARTS:
-        of_part = {key: times for key, times in uses.items() if key.startswith(f"{part}:")}
-        for rank, (key, times) in enumerate(top(of_part), 1):
-            name = f"unigram_pos:{part}:{rank}:{key.partition(':')[2]}"
-            note = f"{times:,} uses"
-            rows.append(row(name, model, interval(key), "share of words", f"{__name__}, {tagger_name()}", note))
-    return rows
+def _rows(uses: Mapping[str, int], shares: Shares, model: str) -> list[Row]:
+    ranked = [
+        (part, rank, key, times)
+        for part in PARTS
+        for rank, (key, times) in enumerate(top({k: v for k, v in uses.items() if k.startswith(f"{part}:")}), 1)
+    ]
+    source = f"{__name__}, {tagger_name()}"
+    return [
+        row(
+            f"unigram_pos:{part}:{rank}:{key.partition(':')[2]}",
+            model,
+            found,
+            "share of words",
+            source,
+            f"{times:,} uses",
+        )
+        for (part, rank, key, times), found in zip(ranked, shares([key for *_, key, _ in ranked]), strict=True)
+    ]

@@ -22,7 +22,7 @@ import numpy as np
 
 from analysis.context import Context
 from analysis.ratios import CAPTIONS, Ratio, powers, ratio_rows, totals
-from analysis.reading import Reading, readings
+from analysis.reading import Reading, columns_of, readings
 from analysis.statistics.language_model import kenlm_name, language_model
 from probing_vlp.dump import CaptionDump
 from probing_vlp.pages.results import Row
@@ -73,7 +73,7 @@ def notes(sums: Mapping[str, tuple[float, float]], known: Mapping[str, str]) -> 
 
 def measure(dump: CaptionDump, context: Context) -> list[Row]:
     """perplexity, perplexity_with_oov, perplexity_caption and oov_words of a dump."""
-    found = columns(readings(dump, context), context)
+    found = columns_of(columns, readings(dump, context), context)
     said = notes(totals(ratios(), found), facts(context))
     return ratio_rows(ratios(), found, dump.name, context, said)
 

@@ -11,17 +11,19 @@ sums of u, u u and u w over captions, and how many captions have w words.  The i
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
+
 from analysis.context import Context
-from analysis.ratios import Ratio, column
+from analysis.ratios import Ratio
 from analysis.reading import Reading, readings
 from analysis.sums import Counters, Moments
 from probing_vlp.dump import CaptionDump
 from probing_vlp.pages.results import Row, row
-from probing_vlp.stats import Estimate, bootstrap_ratio
+from probing_vlp.stats import Estimate, bootstrap_ratios
 
 TOP = 10
-Interval = Callable[[str], Estimate]
-"""The share of a key among all that was counted, estimated."""
+Shares = Callable[[Sequence[str]], Sequence[Estimate]]
+"""The shares of keys among all that was counted, estimated."""
 
 
 def ratios() -> dict[str, Ratio]:
@@ -36,13 +38,13 @@ def counters(captions: Sequence[Reading], context: Context) -> Mapping[str, Coun
 
 def counted_rows(found: Mapping[str, Counter[str]], model: str, context: Context) -> list[Row]:
     """Count and share of each of the TOP words, from counters alone."""
-    return _rows(found["uses"], lambda word: share(found, word), model)
+    return _rows(found["uses"], counted_shares(found), model)
 
 
 def measure(dump: CaptionDump, context: Context) -> list[Row]:
     """Count and share of each of the TOP words; n is the number of captions."""
     counts = [Counter(each.words) for each in readings(dump, context)]
-    return _rows(counted(counts)["uses"], bootstrapped(counts, "unigram", context), dump.name)
+    return _rows(counted(counts)["uses"], bootstrapped(counts, context), dump.name)
 
 
 def counted(captions: Iterable[Mapping[str, int]]) -> Counters:
@@ -58,23 +60,29 @@ def counted(captions: Iterable[Mapping[str, int]]) -> Counters:
     return {"uses": uses, "squares": squares, "products": products, "lengths": lengths}
 
 
-def share(found: Mapping[str, Counter[str]], key: str) -> Estimate:
-    """The key's share of all uses, with the delta method's interval over captions."""
+def counted_shares(found: Mapping[str, Counter[str]]) -> Shares:
+    """Shares of all uses with the delta method's intervals over captions."""
     lengths = [(int(length), times) for length, times in found["lengths"].items()]
     n = found["lengths"].total()
     total, squared = (sum(length**power * times for length, times in lengths) for power in (1, 2))
-    return Moments(n, found["uses"][key], total, found["squares"][key], found["products"][key], squared).estimate()
+
+    def shares(keys: Sequence[str]) -> list[Estimate]:
+        sums = ([found[name][key] for name in ("uses", "squares", "products")] for key in keys)
+        return [Moments(n, uses, total, squares, products, squared).estimate() for uses, squares, products in sums]
+
+    return shares
 
 
-def bootstrapped(captions: Sequence[Mapping[str, int]], name: str, context: Context) -> Interval:
-    """Shares with bootstrap intervals over captions; the generator of a key is that of "NAME:KEY"."""
-    lengths = column([sum(caption.values()) for caption in captions])
+def bootstrapped(captions: Sequence[Mapping[str, int]], context: Context) -> Shares:
+    """Shares with bootstrap intervals over captions, drawn once for all keys."""
 
-    def interval(key: str) -> Estimate:
-        uses = column([caption.get(key, 0) for caption in captions])
-        return bootstrap_ratio(uses, lengths, context.generator(f"{name}:{key}"), context.draws)
+    def shares(keys: Sequence[str]) -> list[Estimate]:
+        uses = np.array([[caption.get(key, 0) for key in keys] for caption in captions], float)
+        lengths = np.array([[sum(caption.values())] for caption in captions], float)
+        lengths = np.broadcast_to(lengths, uses.shape)
+        return bootstrap_ratios(uses, lengths, context.generator("captions"), context.draws)
 
-    return interval
+    return shares
 
 
 def top(uses: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -82,10 +90,10 @@ def top(uses: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(uses.items(), key=lambda item: (-item[1], item[0]))[:TOP]
 
 
-def _rows(uses: Mapping[str, int], interval: Interval, model: str) -> list[Row]:
-    rows = []
-    for rank, (word, total) in enumerate(top(uses), 1):
-        found = interval(word)
+def _rows(uses: Mapping[str, int], shares: Shares, model: str) -> list[Row]:
+    rows, ranked = [], top(uses)
+    estimates = shares([word for word, _ in ranked])
+    for rank, ((word, total), found) in enumerate(zip(ranked, estimates, strict=True), 1):
         rows += [
             Row(f"unigram_count:{rank}:{word}", model, float(total), None, None, found.n, "words", __name__),
             row(f"unigram_share:{rank}:{word}", model, found, "share of words", __name__),

@@ -17,7 +17,7 @@ import numpy as np
 from analysis.context import Context
 from analysis.inputs import PEOPLE
 from analysis.ratios import Ratio, Side, change_rows, ratio_rows, totals
-from analysis.reading import readings
+from analysis.reading import columns_of, readings
 from analysis.streams.streaming import module_of
 from probing_vlp.dump import CaptionDump
 from probing_vlp.pages.results import Row
@@ -79,11 +79,5 @@ def _changes(name: str, dump: CaptionDump, before: CaptionDump, prefix: str, con
 
 
 def _side(name: str, dump: CaptionDump, context: Context) -> Side:
-    """The columns of a dump, made once."""
     read = readings(dump, context)
-
-    def make() -> Side:
-        return Side(module_of(name).columns(read, context), np.array([each.image_id for each in read]))
-
-    made: Side = context.once_of(read, ("columns", name), make)
-    return made
+    return Side(columns_of(module_of(name).columns, read, context), np.array([each.image_id for each in read]))
