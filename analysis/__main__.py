@@ -40,7 +40,7 @@ HELP = {
     "unigrams": "the ten most frequent words",
     "drift": "vocabulary, repetition, fragments, diversity, copies, objects, KL; and what crossed a threshold",
     "parts": "the ten most frequent nouns, verbs, adjectives and function words",
-    "patterns": "the prefixes and sentence patterns of papers/002, table 5",
+    "patterns": "the prefixes and sentence patterns of Ma et al. 2023, Table 5",
     "found-patterns": "sentence patterns found in the captions, with their lift over human captions",
 }
 
@@ -152,7 +152,10 @@ COMMANDS = {
     "habits": Command(naming.HabitsConfig, naming.run_habits, "what the captioner fell into that its scorer pays for"),
     "show-patterns": Command(show_patterns.Show, show_patterns.run, "every caption with the patterns that it fits"),
     "confusion": Command(naming.ConfusionConfig, naming.run_confusion, "planted flaws and the habits that were named"),
-} | {name: Command(OPTIONS.get(name, Measure), functools.partial(run, name=name), HELP[name]) for name in ANALYSES}
+}
+for _name in ANALYSES:
+    _measure = functools.partial(run, name=_name)
+    COMMANDS[_name] = Command(OPTIONS.get(_name, Measure), _measure, HELP.get(_name, "an analysis of your own"))
 
 if __name__ == "__main__":
     main(

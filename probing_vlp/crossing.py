@@ -1,4 +1,4 @@
-"""`probe.py matrix`: every captioner of `probe.py story` under every scorer, papers/002 Table 2.
+"""`probe.py matrix`: every captioner of `probe.py story` under every scorer, Ma et al. 2023 Table 2.
 
 Scores are written into the dumps; those that are there already are not computed again.
 """

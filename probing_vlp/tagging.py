@@ -66,7 +66,7 @@ _parts: WeakKeyDictionary[Any, _Parts] = WeakKeyDictionary()
 
 
 def nouns(tags: Tagged) -> list[str]:
-    """The visual words of papers/002 section 4.1: nouns in their order, repetitions included."""
+    """The visual words of Ma et al. 2023 section 4.1: nouns in their order, repetitions included."""
     return [word for word, part in tags if part in NOUNS]
 
 

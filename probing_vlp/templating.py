@@ -1,4 +1,4 @@
-"""`probe.py template`: visual words, typed or those of a caption, in the templates of papers/002 or in one's own."""
+"""`probe.py template`: visual words, typed or of a caption, in the templates of Ma et al. 2023 or in one's own."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""`probe.py verify`: what a change of a caption is worth to a scorer; `probe.py template`: captions from visual words.
+"""`probe.py verify`: what a change of a caption is worth to a scorer.
 
 Three photographs stand as examples for all experiments: those on which most of the constructions exist, in the order
 of the dump.  Each distinct pair of image and caption is scored once, a chunk at a time into a file beside its place

@@ -27,6 +27,14 @@ runpy.run_module("analysis", run_name="__main__")
 """
 
 
+OWN = """
+import runpy
+import analysis
+analysis.ANALYSES["mine"] = "analysis.statistics.noun_counts:measure"
+runpy.run_module("analysis", run_name="__main__")
+"""
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Two test images and one to train on, as COCO caption files."""
@@ -194,3 +202,8 @@ def test_place_that_cannot_be_written(
     (tmp_path / "file").write_text("kept")
     assert run("unigrams", dump, "--data", data, "--out", tmp_path / "file" / "out") == 2
     assert "is a file" in capsys.readouterr().err and (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_row_of_the_table_is_a_command() -> None:
+    shown = subprocess.run([sys.executable, "-c", OWN, "--help"], capture_output=True, text=True, check=True).stdout
+    assert "mine" in shown and "an analysis of your own" in shown

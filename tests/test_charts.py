@@ -1,3 +1,5 @@
+"""Charts: what is drawn, and in which places."""
+
 import io
 import xml.etree.ElementTree as ElementTree
 

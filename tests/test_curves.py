@@ -1,3 +1,5 @@
+"""Training curves read from a run's log."""
+
 from pathlib import Path
 
 from report_world import BEFORE, CE, dump_to

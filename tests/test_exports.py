@@ -1,3 +1,5 @@
+"""Tables as CSV and LaTeX, figures as SVG and PNG."""
+
 import csv
 import io
 import re

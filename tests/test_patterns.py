@@ -17,7 +17,7 @@ from probing_vlp.dump import CaptionDump, write_coco_results
 from probing_vlp.records import CaptionRecord
 
 UNITER, ROSITA, VILBERT, CLIP, LXMERT = MODELS
-# Captions of papers/002, tables 3, 5 and 6: model, name of its prefix, whether the whole caption has the pattern
+# Captions of Ma et al. 2023, tables 3, 5 and 6: model, name of its prefix, whether the whole caption has the pattern
 EXAMPLES = [
     (UNITER, "", False, "a motorcycle bike motorcycle bike motorcycle bike"),
     (UNITER, "1", True, "a elephant of elephants elephant"),

@@ -1,3 +1,5 @@
+"""Photographs of a report: found, made small, or left out with a reason."""
+
 import functools
 import http.server
 import threading

@@ -1,3 +1,5 @@
+"""The report as a whole, on dumps of a made-up world."""
+
 import csv
 import json
 import os

@@ -1,3 +1,5 @@
+"""The report in headless Chromium: console, overflow, search."""
+
 from pathlib import Path
 
 import pytest

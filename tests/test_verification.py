@@ -7,8 +7,6 @@ import pytest
 from programs import Programs
 
 from analysis.context import Context
-from analysis.report.verification_tables import verification_tables
-from analysis.verification.findings import TABLE_7
 from analysis.verification.rows import VerificationConfig, findings, read_all, run, verification_rows
 from probing_vlp.errors import UserError
 from probing_vlp.experiments.pairs import Pair, Verification, write_verification
@@ -98,20 +96,6 @@ def test_findings_are_confirmed_denied_or_left_open(rows: list[Row]) -> None:
     assert "in the template a NOUN, change" in third
     assert third.endswith("is left open: the interval holds zero (n = 4).")
     assert findings([]) == [] and findings([row for row in rows if "shuffled" in row.name]) == []
-
-
-def test_tables_as_the_papers(rows: list[Row]) -> None:
-    tables = {table.key: table for table in verification_tables(rows)}
-    assert list(tables) == ["figure-2-dump", "table-7-dump", "figure-3-dump", "verification-dump"]
-    assert [line.cells[0].text for line in tables["figure-2-dump"].lines] == ["0.350", "0.100", "0.325"]
-    line = tables["table-7-dump"].lines[0]
-    assert [cell.text for cell in line.cells] == [
-        "0.350", "0.250", "−0.100", *map(str, TABLE_7[SCORER]), "a image image of a NOUN (near a NOUN)*",
-    ]  # fmt: skip
-    assert [line.title for line in tables["figure-3-dump"].lines] == ["3", "7", "7 less 3, same images"]
-    last = {line.title: [cell.text for cell in line.cells] for line in tables["verification-dump"].lines}
-    assert last["shuffled"] == ["−0.033", "0.500", "0.67"]
-    assert verification_tables([]) == []
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], programs: Programs) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from programs import Programs
@@ -15,7 +14,7 @@ from probing_vlp.data.embedded import load_embedded
 from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.dump import write_coco_results, write_dump
 from probing_vlp.errors import UserError
-from probing_vlp.experiments.base import human_cases, make_cases, run_experiment
+from probing_vlp.experiments.base import human_cases, make_cases
 from probing_vlp.experiments.pairs import Verification, read_verification, write_verification
 from probing_vlp.records import CaptionRecord, References
 from probing_vlp.scorers import load_scorer
@@ -86,15 +85,14 @@ def test_the_same_numbers_by_hand(verified: Verification) -> None:
     own = make_cases([(r.image_id, r.caption) for r in records()], CAPTIONS, load_tagger())
     for base, cases in (("dump", own), ("human", human_cases(own))):
         pairs = {pair.image_id: pair for pair in verified.groups()[base, "shuffled"]}
-        paired = run_experiment(scorer, encoded, cases, [pairs[case.image_id].constructed for case in cases])
-        wanted = [[by["mini-clip"] for by in (pairs[c.image_id].before, pairs[c.image_id].after)] for c in cases]
-        np.testing.assert_allclose(np.stack([paired.before, paired.after], 1), np.array(wanted, float), atol=1e-6)
-        np.testing.assert_allclose(paired.change, paired.after - paired.before)
-
-
-def test_nothing_to_run() -> None:
-    paired = run_experiment(Words(), Words().encode([]), [], [])
-    assert len(paired.rows) == len(paired.change) == 0
+        rows = [row for row, case in enumerate(cases) if case.image_id in pairs]
+        for side, texts in (
+            ("before", [cases[row].caption for row in rows]),
+            ("after", [pairs[cases[row].image_id].constructed for row in rows]),
+        ):
+            wanted = scorer.score(encoded.select(rows), texts).tolist()
+            found = [getattr(pairs[cases[row].image_id], side)["mini-clip"] for row in rows]
+            assert found == pytest.approx(wanted, abs=1e-6)
 
 
 def test_an_experiment_alone_gives_the_same_captions(verified: Verification, dump: str, tmp_path: Path) -> None:

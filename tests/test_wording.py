@@ -1,3 +1,5 @@
+"""Numbers and lists in words."""
+
 import pytest
 
 from probing_vlp.pages.wording import interval, listing, number

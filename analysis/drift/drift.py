@@ -1,4 +1,4 @@
-"""Drift: what else changed while the captioner learned to please its scorer (papers/002 section 4, and beyond it).
+"""Drift: what else changed while the captioner learned to please its scorer (Ma et al. 2023 section 4, and beyond it).
 
 Each quantity has a key, defined where it is computed: `repetition`, `fragments`, `vocabulary`, `diversity`, `copying`,
 `chair`, `favourites`, `divergence`; and here

@@ -7,7 +7,7 @@
     repeated_nouns  (nouns - distinct nouns) / nouns, word forms
 
 Words by `data.text.tokenize`.  Sound captions repeat function words, so repeated_1 is never near zero; from n = 2 on
-it is.  After papers/002 sections 3.4 and 4.2 ("elephant elephant"), which gives no formula for it.
+it is.  After Ma et al. 2023 sections 3.4 and 4.2 ("elephant elephant"), which gives no formula for it.
 """
 
 from collections.abc import Mapping, Sequence

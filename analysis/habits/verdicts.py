@@ -10,7 +10,7 @@ A habit stands on two legs.
 The net gain is the one beyond as many other words in the same place: a scorer that counts nouns is then no lover of
 length, nor the other way round.  For length, words that say nothing are the dose.  True nouns are no test of noun
 piling, as a sound scorer pays for them, CIDEr-D too: the doses are the caption's own nouns once more, and wrong ones.
-Whether true nouns alone, in no sentence, are paid for is told beside it (papers/002 Figure 3), and names no habit.
+Whether true nouns alone, in no sentence, are paid for is told beside it (Ma et al. 2023 Figure 3), and names no habit.
 
 Blindness to word order is the scorer's leg alone, for captions may stay in order though nobody asks them to: shuffled
 captions cost less than MATERIAL of what other images' captions cost, by the upper end of the interval.

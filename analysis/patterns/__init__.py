@@ -1,1 +1,1 @@
-"""Sentence patterns of captions: the paper's own (papers/002 Table 5), and those that are found."""
+"""Sentence patterns of captions: the paper's own (Ma et al. 2023 Table 5), and those that are found."""

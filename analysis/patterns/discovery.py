@@ -1,4 +1,4 @@
-"""Sentence patterns found in captions, where papers/002 (section 4.1, figure 1) summarised them by hand.
+"""Sentence patterns found in captions, where Ma et al. 2023 (section 4.1, figure 1) summarised them by hand.
 
 Its way is kept: words get classes (`phrases`), n-grams of classes and words are counted (n = 1 ... 5), noun
 phrases and repeats are merged, and a few regular expressions in its notation sum them up (`notation`):

@@ -14,7 +14,7 @@ class FoundPattern(NamedTuple):
     kind: str
     """prefix, pattern or part."""
     regex: str
-    """In the notation of papers/002."""
+    """In the notation of Ma et al. 2023."""
     coverage: float = 0.0
     lift: float = 1.0
     steps: tuple[str, ...] = ()

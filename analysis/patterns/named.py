@@ -1,4 +1,4 @@
-"""The prefixes and sentence patterns that papers/002 found in the captions of five scorers (table 5), as definitions.
+"""The prefixes and sentence patterns that Ma et al. 2023 found in five scorers' captions (table 5), as definitions.
 
 Under the paper's names, in its notation (`analysis.patterns.notation`; the star is one or more):
 
@@ -25,7 +25,7 @@ Beside them, under names of their own:
 
 from typing import NamedTuple
 
-SOURCE = "papers/002 table 5"
+SOURCE = "Ma et al. 2023 table 5"
 MODELS = ("UNITER", "ROSITA", "ViLBERT", "CLIP", "LXMERT")
 PAPER = {
     "prefix:UNITER:1": 0.897,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 LONGEST = 5
-"""n = 1 ... 5, as in papers/002 section 4.1."""
+"""n = 1 ... 5, as in Ma et al. 2023 section 4.1."""
 Place = tuple[str, str]
 """(class, word or "")."""
 

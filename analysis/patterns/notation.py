@@ -1,4 +1,4 @@
-"""Sentence patterns in the notation of papers/002 (table 5), as regular expressions over units.
+"""Sentence patterns in the notation of Ma et al. 2023 (table 5), as regular expressions over units.
 
     NOUN.P REL AUX CONJ THAT OTHER   a unit of that kind (`analysis.patterns.phrases`)
     IMAGE.P                          a noun phrase that holds the word "image" (any word in capitals: CLOSEUP.P)

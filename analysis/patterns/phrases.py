@@ -1,4 +1,4 @@
-"""Captions as rows of phrases: the classes of section 4.3 of papers/002 (figure 1, table 5), made from spaCy's tags.
+"""Captions as rows of phrases: the classes of Ma et al. 2023 section 4.3 (figure 1, table 5), from spaCy's tags.
 
 A word has one class:
 

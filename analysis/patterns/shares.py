@@ -1,4 +1,4 @@
-"""Shares of captions with the prefixes and sentence patterns of papers/002, section 4.3 (table 5).
+"""Shares of captions with the prefixes and sentence patterns of Ma et al. 2023, section 4.3 (table 5).
 
     prefix:MODEL:NAME        captions that begin with that model's prefix
     pattern:MODEL            captions that fit its pattern, by any prefix of the paper

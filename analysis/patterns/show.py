@@ -1,4 +1,4 @@
-"""Captions one by one: the classes of their words, their phrases, every prefix and pattern of papers/002 that they fit.
+"""Captions one by one: classes of words, phrases, and every prefix and pattern of Ma et al. 2023 that they fit.
 
 python -m analysis show-patterns captions.json
 

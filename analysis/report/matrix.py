@@ -1,4 +1,4 @@
-"""Every captioner under every scorer, and what caption metrics say of it: papers/002 Table 2.
+"""Every captioner under every scorer, and what caption metrics say of it: Ma et al. 2023 Table 2.
 
     python -m analysis matrix runs/*/dumps/test.jsonl --out matrix
 

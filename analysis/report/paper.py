@@ -1,4 +1,4 @@
-"""The numbers that Ma et al. (2023, papers/002) published, as they are printed: scores and metrics times 100.
+"""The numbers that Ma et al. 2023 published, as they are printed: scores and metrics times 100.
 
 Their figures 2, 3 and 4 exist as pictures only, so no number of theirs can stand beside ours there.  Where the paper
 disagrees with itself the table printed first is taken: CE under ViLBERT is 84.6 in Table 2 and 72.5 in Table 7.

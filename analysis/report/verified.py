@@ -1,4 +1,4 @@
-"""What scorers say of constructed captions: papers/002 section 5, Figures 2 and 3, Tables 6 and 7, from result rows.
+"""What scorers say of constructed captions, from result rows: Ma et al. 2023 section 5, Figures 2, 3, Tables 6, 7.
 
 The rows are those of `verification.rows`, "verify:BASE/EXPERIMENT:KIND" with the scorer as their model.  Figures
 and Table 7 show the captions of the dump where those were changed, else the human ones; the last tables show both.

@@ -3,7 +3,7 @@
 Ours is made by `ngram_lm` from tokenised captions and kept as an ARPA file in the cache folder, under a hash of them;
 COCO's own captions need not be read for that, their package's version names them.  A file (`--lm`) is an ARPA file or
 one of KenLM's binary files: captions are put to it in the words of `data.text.tokenize`, lower case and without
-punctuation, so its text should have been prepared likewise.  Its order must be the expected one, 3 as in papers/002
+punctuation, so its text should have been prepared likewise.  Its order must be the expected one, 3 as in Ma et al. 2023
 section 4.1 unless another is asked for: perplexities of different orders do not compare.
 """
 

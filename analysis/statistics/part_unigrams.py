@@ -1,4 +1,4 @@
-"""The ten most frequent nouns, verbs, adjectives and function words (papers/002 section 4.3).
+"""The ten most frequent nouns, verbs, adjectives and function words (Ma et al. 2023 section 4.3).
 
 A row a word, "unigram_pos:PART:RANK:WORD": its share of all tagged words, with an interval over captions.  A word is a
 token of the tagger that is no punctuation, symbol or blank; "cat's" is two, a noun and a particle.  The same form

@@ -1,4 +1,4 @@
-"""Perplexity of the captions under a trigram model of human captions (papers/002 section 4.1, table 4).
+"""Perplexity of the captions under a trigram model of human captions (Ma et al. 2023 section 4.1, table 4).
 
 Sums over all captions of a dump, with L the base-10 log-probability, W words, O words outside the model's vocabulary
 (OOV) and S captions, each of which has an end </s> to predict too:

@@ -1,4 +1,4 @@
-"""The three findings of papers/002 section 5 for a scorer, confirmed or denied in words, from verification rows alone.
+"""The three findings of Ma et al. 2023 section 5 for a scorer, confirmed or denied in words, from rows alone.
 
     1  wrong visual words cost more than random words in the place of all others
     2  an unreadable template of the same visual words scores higher than the caption

@@ -1,4 +1,4 @@
-"""What captions changed on purpose are worth to a scorer (papers/002 section 5), from the file of `probe.py verify`.
+"""What changed captions are worth to a scorer (Ma et al. 2023 section 5), from the file of `probe.py verify`.
 
 Rows have the scorer as their model.  BASE is the caption that was changed, "dump" or "human"; the note holds the
 constructed captions of the same photographs for every experiment.

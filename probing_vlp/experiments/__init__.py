@@ -1,4 +1,4 @@
-"""Verification: captions are changed on purpose, and a scorer says what the change is worth (papers/002 section 5).
+"""Verification: captions are changed on purpose, and a scorer says what the change is worth (Ma et al. 2023 section 5).
 
 EXPERIMENTS is the table of names.  An experiment is one function or callable
 

@@ -8,7 +8,7 @@ from probing_vlp.experiments.base import Case
 from probing_vlp.experiments.pools import stem
 
 PREFIX = "a image image of"
-"""As CLIP's captions begin in papers/002 Table 5."""
+"""As CLIP's captions begin in Ma et al. 2023 Table 5."""
 ADDED = 3
 """Words appended."""
 

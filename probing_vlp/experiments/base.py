@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -61,20 +61,6 @@ class Case:
 
 
 Construct = Callable[[Sequence[Case], np.random.Generator], list[str | None]]
-
-
-class Paired(NamedTuple):
-    """Scores (n,) of the cases that have a construction; NaN where a scorer could not score."""
-
-    rows: np.ndarray
-    """Which cases they are, (n,)."""
-    before: np.ndarray
-    after: np.ndarray
-
-    @property
-    def change(self) -> np.ndarray:
-        """(n,) after - before."""
-        return self.after - self.before
 
 
 def make_cases(captions: Iterable[tuple[int, str]], references: Mapping[int, Sequence[str]], tagger: Any) -> list[Case]:
@@ -137,17 +123,6 @@ def build(name: str, construct: Construct, cases: Sequence[Case], generator: np.
         plain = " ".join(caption.split()) if caption else ""
         captions[row] = plain if plain and plain != cases[row].caption else None
     return captions
-
-
-def run_experiment(scorer: Any, encoded: Any, cases: Sequence[Case], constructed: Sequence[str | None]) -> Paired:
-    """Scores before and after; row i of `encoded` belongs to cases[i], as do constructed[i]."""
-    rows = [row for row, caption in enumerate(constructed) if caption is not None]
-    before = [cases[row].caption for row in rows]
-    after = [caption for caption in constructed if caption is not None]
-    if not rows:
-        return Paired(np.zeros(0, int), np.zeros(0), np.zeros(0))
-    scores = np.asarray(scorer.score(encoded.select(rows + rows), before + after), float)
-    return Paired(np.array(rows), scores[: len(rows)], scores[len(rows) :])
 
 
 def same_bag(original: str, constructed: str) -> bool:

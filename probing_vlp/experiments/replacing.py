@@ -1,4 +1,4 @@
-"""Words replaced by others: the visual ones, the rest, or one word (papers/002 section 5.2 and Figure 2).
+"""Words replaced by others: the visual ones, the rest, or one word (Ma et al. 2023 section 5.2 and Figure 2).
 
 A noun that stands twice in a caption is replaced by the same word twice.  Which words are wrong or neutral, `pools.py`
 says; the paper does not name its pools.

@@ -1,4 +1,4 @@
-"""Visual words in the sentence templates of papers/002 section 5: its Tables 6 and 7, and Figure 3.
+"""Visual words in the sentence templates of Ma et al. 2023 section 5: its Tables 6 and 7, and Figure 3.
 
 The notation is Table 7's, with blanks or "+" between words: NOUN is a slot, "( ... )*" is repeated for the visual words
 that are left, any other word stands for itself:

@@ -34,7 +34,6 @@ TEMPLATE = 'Does this figure show "{}"? Please answer yes or no.'
 CHUNK = 16
 """Pairs at a time."""
 LONGEST = 1000
-BLANK = Image.new("RGB", (64, 48), "grey")
 
 
 class VqaScorer:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def greedy_advantage(rewards: Tensor, baseline: Tensor) -> Tensor:
-    """Rewards (B, S) minus the reward of the image's greedy caption, baseline (B,): SCST, papers/002 equation 2.
+    """Rewards (B, S) minus the reward of the image's greedy caption, baseline (B,): SCST, Ma et al. 2023 equation 2.
 
     An image whose greedy caption could not be scored teaches nothing.
     """

@@ -1,4 +1,13 @@
-"""Options of `train.py scorer`, and which trainer an architecture is for."""
+"""Options of `train.py scorer`, and which trainer an architecture is for.
+
+A region model is trained from the regions of photographs, a small CLIP from features of EfficientNet-Lite0, its frozen
+image trunk; under eight minutes each on two cores for 3,428 photographs:
+
+    python probe.py regions grid --data DIR --images DIR/images --cells 3 --out regions
+    python train.py scorer --arch uniter --run runs/uniter --data.source DIR --data.regions regions
+    python probe.py features --data DIR --images DIR/images --backbone efficientnet-lite0 --out features
+    python train.py scorer --arch clip --run runs/clip --data.source DIR --data.features features
+"""
 
 import dataclasses
 import importlib

@@ -1,4 +1,4 @@
-"""`train.py scst`: self-critical training of a captioner with matching scores as the reward, papers/002 section 3.1.
+"""`train.py scst`: self-critical training with matching scores as the reward, Ma et al. 2023 section 3.1.
 
     gradient = - mean over tokens of  advantage(caption) * grad log p(token)
 
@@ -10,7 +10,7 @@ samples with
 an advantage above zero); length (words); entropy and kl (a token, in nats; both estimated on the samples themselves:
 -log p, and log p - log p_CE on each image's first sample under the same dropout); unscored (captions without a score).
 
-Deviations from papers/002, which gives 20 epochs and no more: learning rate, batch and sample counts are those of
+Deviations from Ma et al. 2023, which gives 20 epochs and no more: learning rate, batch and sample counts are those of
 the public FC models; the loss is averaged over tokens as there, not summed over captions as in equation 2.
 """
 

@@ -1,4 +1,4 @@
-"""`train.py ce`: cross-entropy training of the captioner, papers/002 section 3.3.1.
+"""`train.py ce`: cross-entropy training of the captioner, Ma et al. 2023 section 3.3.1.
 
 Adam at 5e-4, times 0.8 every three epochs; the probability of feeding back a sample of the model's own words grows
 by 0.05 every five epochs (Bengio et al. 2015); validation every N steps, the checkpoint of the best CIDEr kept.

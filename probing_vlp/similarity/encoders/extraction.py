@@ -23,8 +23,6 @@ from probing_vlp.similarity.encoders import Encoder, Tokens, load_encoder
 from probing_vlp.similarity.encoders.caching import Extracted, cache_path, keep, read_cached
 from probing_vlp.similarity.words.templates import Filled
 
-UNTRAINED_SEEDS = (1, 2, 3)
-"""Of the untrained twins that are extracted by default."""
 Missing = Literal["error", "leave-out"]
 
 
