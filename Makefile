@@ -13,6 +13,8 @@ CHECKPOINT ?=
 FEATURES ?=
 ARGS ?=
 
+# Several verbs share what they make, such as the captioner that all stories start from.
+.NOTPARALLEL:
 .PHONY: help install test test-slow lint bench demo data features scorer ce scst clean \
   uniter rosita vilbert lxmert clip all-scorers matrix calibrate lm taxonomy pictures similarity
 
@@ -48,7 +50,7 @@ demo: install  ## CE, SCST with mini-clip, dumps of both and the report that com
 
 bench: install  ## speed of the scorers; and beside a peer: make bench PEER=path/to/self-critical.pytorch
 	$(if $(PEER),$(PY) -m bench --peer $(PEER) $(ARGS),$(PY) -m bench.scorers $(ARGS))
-	$(if $(PEER),$(PY) -m bench.scorers)
+	$(if $(PEER),$(PY) -m bench.scorers $(filter --quick,$(ARGS)))
 
 data: install  ## download COCO 2014 and the Karpathy split into data/coco
 	$(PY) probe.py data $(ARGS)
@@ -62,7 +64,7 @@ scorer: install  ## train the small contrastive scorer on the embedded data
 ce: install  ## the paper's cross-entropy training, on COCO
 	$(PY) train.py ce --config configs/ce.yaml $(ARGS)
 
-scst: install  ## the paper's self-critical training, on COCO: make scst ARGS="--scorers.clip 1"
+scst: install  ## the paper's self-critical training, on COCO: make scst ARGS="--seed 2"
 	$(PY) train.py scst --config configs/scst.yaml $(ARGS)
 
 PROBED := uniter rosita vilbert lxmert clip

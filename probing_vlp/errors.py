@@ -25,17 +25,20 @@ def listed(names: Sequence[str]) -> str:
 
 
 def check_least(config: Any, least: float, *options: str) -> None:
-    """UserError that names the first of these options of a config that is less than `least`."""
+    """UserError that names the first of these options of a config that is less than `least`.
+
+    A config that is itself an option says in GROUP what its options' names begin with ("fit.").
+    """
     for option in options:
         if (value := getattr(config, option)) < least:
-            raise UserError(f"--{option} {value}: must be {least} or more")
+            raise UserError(f"--{getattr(config, 'GROUP', '')}{option} {value}: must be {least} or more")
 
 
 def check_most(config: Any, most: float, *options: str) -> None:
     """UserError that names the first of these options of a config that is more than `most`."""
     for option in options:
         if (value := getattr(config, option)) > most:
-            raise UserError(f"--{option} {value}: must be {most} or less")
+            raise UserError(f"--{getattr(config, 'GROUP', '')}{option} {value}: must be {most} or less")
 
 
 UNWRITABLE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
@@ -53,6 +56,8 @@ def report_user_errors() -> Iterator[None]:
     except UNWRITABLE as error:
         _leave(f"{error.filename}: cannot be used ({error.strerror}); give another path", 2)
     except OSError as error:
+        if error.errno in (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP):
+            _leave(f"{error.filename}: cannot be used ({error.strerror}); give another path", 2)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         where = f" while writing {error.filename}" if error.filename else ""

@@ -1,10 +1,11 @@
 """Writing so that a kill or a full disk leaves the old file or the new one, never half of one."""
 
+import errno
 import glob
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from probing_vlp.errors import UserError
@@ -12,19 +13,39 @@ from probing_vlp.errors import UserError
 
 def atomic_write(path: Path, data: bytes) -> None:
     """Write aside, flush to disk, rename over `path`; parent folders are made.  An OSError names `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent, path.name)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write files that belong to one result: all of them aside, then each renamed to its place, or none."""
+    asides = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in files}
     try:
-        with naming(path):
-            with open(aside, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
+        for path, data in files.items():
+            make_folder(path.parent)
+            sweep(path.parent, path.name)
+            with naming(path):
+                if path.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+                with open(asides[path], "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+        for path, aside in asides.items():
+            with naming(path):
+                os.replace(aside, path)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        for aside in asides.values():
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
         raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; UserError where the system has no room for any, such as /proc."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{folder}: no folder can be made there ({error.strerror}); give another path") from None
 
 
 @contextmanager

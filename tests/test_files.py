@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from probing_vlp.errors import UserError, check_least, report_user_errors
-from probing_vlp.files import atomic_write, naming, read_bytes, sha256_file, sweep
+from probing_vlp.files import atomic_write, naming, read_bytes, sha256_file, sweep, write_together
 
 
 def test_written_whole_with_its_folders(tmp_path: Path) -> None:
@@ -32,6 +32,20 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside(tmp_path: Path, monkey
         atomic_write(path, b"new")
     assert caught.value.filename == str(path)
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"file": b"old"}
+
+
+def test_files_of_one_result_are_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_together({tmp_path / "a": b"1", tmp_path / "b": b"2"})
+    (tmp_path / "c").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_together({tmp_path / "a": b"new", tmp_path / "c": b"new"})
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_a_place_without_room_for_folders() -> None:
+    with pytest.raises(UserError, match="/proc/none/x: no folder can be made there"):
+        atomic_write(Path("/proc/none/x/file"), b"")
 
 
 def test_killed_at_any_moment_it_is_the_old_file_or_the_new(tmp_path: Path) -> None:
@@ -113,6 +127,11 @@ def test_hash_of_a_file_longer_than_a_chunk(tmp_path: Path) -> None:
             NotADirectoryError(20, "Not a directory", "/x"),
             2,
             "error: /x: cannot be used (Not a directory); give another path\n",
+        ),
+        (
+            OSError(36, "File name too long", "/x"),
+            2,
+            "error: /x: cannot be used (File name too long); give another path\n",
         ),
         (KeyboardInterrupt(), 130, "error: interrupted; run the same command with --resume to go on\n"),
     ],

@@ -44,9 +44,11 @@ def test_weights_missing_left_over_and_of_another_size(folder: Path) -> None:
         BlipScorer(folder)
 
 
-def test_position_ids_of_older_files_are_no_weights(folder: Path) -> None:
+def test_position_ids_of_older_files_are_no_weights(whole: Path, folder: Path, tmp_path: Path) -> None:
     change(folder, add={"text_encoder.embeddings.position_ids": torch.arange(64)[None]})
-    BlipScorer(folder)
+    images = pictures(tmp_path, len(CAPTIONS))
+    now, older = (s.score(s.encode(images), CAPTIONS) for s in (BlipScorer(whole), BlipScorer(folder)))
+    assert torch.equal(now, older)
 
 
 def test_tied_weights_are_not_missing(tmp_path: Path) -> None:

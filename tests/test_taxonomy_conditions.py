@@ -210,6 +210,13 @@ def test_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines()[1] == "leaves      80"
 
 
+def test_leaves_that_all_name_a_hypernym(tmp_path: Path) -> None:
+    taxonomy_of(tmp_path, "candy bar,candy\ncandy cane,candy")
+    root = folders_of(tmp_path / "images", {"candy bar": 5, "candy cane": 5})
+    with pytest.raises(UserError, match="nothing to train on: every leaf's name holds that of a hypernym"):
+        run(InspectConfig(taxonomy=str(tmp_path / "taxonomy.csv"), images=str(root)))
+
+
 def test_inspect_refuses(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--mentions 0: must be 1 or more"):
         run(InspectConfig(mentions=0))

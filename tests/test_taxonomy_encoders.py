@@ -186,12 +186,21 @@ def test_moments_are_over_tokens_and_images(tmp_path: Path, encoder: Encoder) ->
         (EncoderOptions(grid=8), "--encoder.grid 8: the encoder gives 49 tokens"),
         (EncoderOptions(pixels=100), "--encoder.pixels 100: efficientnet-lite0 looks at 224 x 224"),
         (EncoderOptions("random+efficientnet-lite0", Path("x.pt")), "--encoder.checkpoint x.pt: is of one model"),
+        (EncoderOptions("random", Path("x.pt")), "--encoder.checkpoint x.pt: random has no weights but"),
     ],
 )
 def test_bad_options_are_said_in_one_line(options: EncoderOptions, said: str) -> None:
     with pytest.raises(UserError) as error:
         encoded(load_encoder(options))
     assert str(error.value).startswith(said)
+
+
+def test_options_that_a_folder_of_transformers_cannot_take(tmp_path: Path) -> None:
+    folder = str(save_dinov2(tmp_path))
+    with pytest.raises(UserError, match=r"--encoder.checkpoint x.pt: .* has its weights in its own folder"):
+        load_encoder(EncoderOptions(folder, Path("x.pt")))
+    with pytest.raises(UserError, match=r"--encoder.pixels 3: .* has patches of 7 px; give more"):
+        load_encoder(EncoderOptions(folder, pixels=3))
 
 
 def test_bad_images_are_named(tmp_path: Path, encoder: Encoder) -> None:

@@ -76,6 +76,26 @@ def test_accumulation_and_sharing_do_not_change_a_step(folder: Path) -> None:
         torch.testing.assert_close(weights(trained(folder, options)[0]), weights(whole), rtol=2e-4, atol=2e-5)
 
 
+def test_what_saves_memory_in_training_leaves_the_answers(folder: Path) -> None:
+    usual, sparing = (trained(folder, FitOptions(steps=5, checkpoint_gradients=c))[0] for c in (False, True))
+    found, same = (answer(vlm, TABLE, ask(ASKED, vlm.lm)) for vlm in (usual, sparing))
+    np.testing.assert_allclose(same, found, rtol=2e-4, atol=2e-5)
+    assert len(np.unique(same[:, 0].round(6))) > len(CONCEPTS)  # they hang on the image, not on the concept alone
+
+
+def test_a_state_of_another_origin_is_not_gone_on_from(folder: Path, tmp_path: Path) -> None:
+    lm, accelerator, saved = load_language_model(str(folder)), Accelerator(cpu=True), tmp_path / "state.safetensors"
+    options, asked = FitOptions(steps=4, save_every=2), ask(ASKED, lm)
+
+    def steps(origin: str) -> int:
+        seen: list[int] = []
+        vlm = VLM(lm, make_projector("auto", 5, lm.width, 1))
+        fit(vlm, TABLE, asked, options, 1, accelerator, saved, lambda step, total, loss: seen.append(step), origin)
+        return len(seen)
+
+    assert [steps("one"), steps("one"), steps("other")] == [4, 0, 4]
+
+
 def test_an_interrupted_training_goes_on(folder: Path, tmp_path: Path) -> None:
     whole, losses = trained(folder, FitOptions(steps=7))
     saved = tmp_path / "state.safetensors"
@@ -152,5 +172,5 @@ def test_bad_training_is_said_in_one_line(folder: Path) -> None:
         fit(vlm, TABLE, ask(ASKED, lm), FitOptions(), 1, Accelerator(cpu=True))
     for wrong in ({"batch_size": 0}, {"warmup": 1.5}, {"learning_rate": -1}):
         (name,) = wrong
-        with pytest.raises(UserError, match=f"--{name}"):
+        with pytest.raises(UserError, match=f"--fit.{name}"):
             FitOptions(**wrong)  # type: ignore[arg-type]

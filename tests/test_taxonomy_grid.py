@@ -179,8 +179,23 @@ def test_a_cell_of_other_weights_is_refused(place: Path, done: Path) -> None:
     out = shutil.copytree(done, place / "retrained")
     path = out / "cells" / "pretrained.full.original.1" / "manifest.json"
     path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
-    with pytest.raises(UserError, match=r"manifest.json: made with another language model of that name"):
+    with pytest.raises(UserError, match=r"manifest.json: made with another language model;"):
         run(config_of(place, out))
+
+
+def test_a_cell_of_other_images_is_refused(place: Path, done: Path) -> None:
+    out = shutil.copytree(done, place / "divided")
+    path = out / "cells" / "pretrained.full.original.1" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"images": "0" * 64}))
+    with pytest.raises(UserError, match=r"manifest.json: made with another division of images;"):
+        run(config_of(place, out))
+
+
+def test_options_that_cannot_be_encoded_with_bind_nobody(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--encoder.grid 9"):
+        run(config_of(place, tmp_path / "out", encoder=EncoderOptions(grid=9)))
+    assert not (tmp_path / "out" / "config.yaml").exists()
 
 
 @pytest.mark.parametrize(

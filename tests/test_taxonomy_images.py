@@ -90,6 +90,40 @@ def test_bad_sources(tmp_path: Path) -> None:
         index_images(str(source), taxonomy)
 
 
+def test_what_is_no_image_in_a_folder(tmp_path: Path) -> None:
+    taxonomy, root = taxonomy_of(tmp_path, PETS), folders_of(tmp_path / "images", {"dog": 4, "cat": 4, "car": 4})
+    (root / "dog" / "more.jpg").mkdir()
+    assert sum(map(len, index_images(str(root), taxonomy).parts.values())) == 12
+    (root / "dog" / "link.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(UserError, match=r"link\.jpg: no such image .*; is it a link to nowhere"):
+        index_images(str(root), taxonomy)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "it needs columns folder,leaf in its first line"),
+        (b"name,leaf\nx,dog\n", "it needs columns folder,leaf in its first line"),
+        (b"folder,leaf\ncr\xf6w,dog\n", "not UTF-8 text"),
+    ],
+)
+def test_a_bad_table_of_folders(tmp_path: Path, raw: bytes, said: str) -> None:
+    taxonomy, root = taxonomy_of(tmp_path, PETS), folders_of(tmp_path / "images", {"dog": 4, "cat": 4, "car": 4})
+    (tmp_path / "folders.csv").write_bytes(raw)
+    with pytest.raises(UserError, match=said):
+        index_images(str(root), taxonomy, folders=tmp_path / "folders.csv")
+
+
+def test_accents_are_one_letter_however_they_are_put(tmp_path: Path) -> None:
+    taxonomy = taxonomy_of(tmp_path, "caf\u00e9,place\nbar,place")
+    root = folders_of(tmp_path / "images", {"cafe\u0301": 4, "bar": 4})
+    assert {
+        leaf for part in PARTS for shown in index_images(str(root), taxonomy).parts[part] for leaf in shown.leaves
+    } == {"caf\u00e9", "bar"}
+    with pytest.raises(UserError, match="differ in case or spaces only"):
+        taxonomy_of(tmp_path, "caf\u00e9,place\ncafe\u0301,place")
+
+
 @pytest.mark.parametrize(
     ("caption", "leaves"),
     [

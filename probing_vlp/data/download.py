@@ -23,6 +23,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from probing_vlp.cli import Command, main
 from probing_vlp.data.unpack import Bar, checksum_of, is_unpacked, unpack
 from probing_vlp.errors import UserError
+from probing_vlp.files import make_folder
 
 CHUNK = 1 << 16
 
@@ -122,7 +123,7 @@ def run(config: DownloadConfig) -> None:
 def download(archives: Sequence[Archive], config: DownloadConfig) -> None:
     """Bring `archives` into `config.out`, unpacked.  UserError for lack of space, a refusing server, a corrupt file."""
     out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     if not config.resume:
         for archive in archives:
             for name in (archive.name, archive.name + ".part", f".{archive.name}.done"):

@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write, naming, read_bytes, sweep
+from probing_vlp.files import atomic_write, make_folder, naming, read_bytes, sweep
 
 INDEX, PLAN, PROGRESS, ARRAY = "index.json", "plan.json", "progress.json", "features.npy"
 REMEDY = "make features with: python probe.py features --out FOLDER"
@@ -184,7 +184,7 @@ class FeatureWriter:
             os.replace(self.partial, self.path)
 
     def _start(self) -> None:
-        self.partial.mkdir(parents=True, exist_ok=True)
+        make_folder(self.partial)
         try:
             self._create()
         except OSError:

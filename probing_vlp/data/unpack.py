@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.progress import Progress, TaskID
 
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write
+from probing_vlp.files import atomic_write, make_folder
 
 
 @dataclass
@@ -102,7 +102,7 @@ def _target(archive: Path, out: Path, info: zipfile.ZipInfo) -> Path:
 
 def _write_member(file: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
     """The zip module checks the member's CRC when its last byte is read: before the rename."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     aside = target.with_name(f".{target.name}.part")
     try:
         with file.open(info) as source, open(aside, "wb") as sink:

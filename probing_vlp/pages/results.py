@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write, read_bytes
+from probing_vlp.files import read_bytes, write_together
 from probing_vlp.stats import Estimate
 
 REMEDY = "make it with: python -m analysis report DUMP... --out DIR"
@@ -58,15 +58,15 @@ def unavailable(name: str, model: str, unit: str, source: str, why: str, n: int 
 
 
 def write_rows(folder: Path, rows: Sequence[Row], stem: str = "results") -> tuple[Path, Path]:
-    """Write `stem`.csv and `stem`.json under `folder`, each whole or not at all; returns the two paths."""
+    """Write `stem`.csv and `stem`.json under `folder`, both or none; returns the two paths."""
     records = [dataclasses.asdict(r) for r in rows]
     text = io.StringIO()
     table = csv.DictWriter(text, FIELDS, lineterminator="\n")
     table.writeheader()
     table.writerows(records)
     csv_path, json_path = folder / f"{stem}.csv", folder / f"{stem}.json"
-    atomic_write(csv_path, text.getvalue().encode())
-    atomic_write(json_path, (json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    as_json = json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_together({csv_path: text.getvalue().encode(), json_path: as_json.encode()})
     return csv_path, json_path
 
 

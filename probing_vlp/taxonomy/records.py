@@ -7,6 +7,7 @@ files, and never parsed back out of a text.
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +17,11 @@ from typing import Literal
 from probing_vlp.taxonomy.grammar import with_article
 
 Kind = Literal["leaf", "hypernym"]
+
+
+def folded(name: str) -> str:
+    """A name without what file systems and texts do not tell apart: case, underscores, blanks, how accents are put."""
+    return " ".join(unicodedata.normalize("NFC", name).replace("_", " ").casefold().split())
 
 
 @dataclass(frozen=True)

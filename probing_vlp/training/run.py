@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write, naming
+from probing_vlp.files import atomic_write, make_folder, naming
 from probing_vlp.resuming import check_same, plain
 
 
@@ -70,7 +70,7 @@ class RunFolder:
     def _begin(self) -> tuple[TextIO, SummaryWriter]:
         """Make the folder; what the log says beyond the checkpoint goes."""
         step = self.resumed.state["step"] if self.resumed else 0
-        (self.path / "dumps").mkdir(parents=True, exist_ok=True)
+        make_folder(self.path / "dumps")
         atomic_write(self.path / "config.yaml", yaml.safe_dump(plain(self.config), sort_keys=False).encode())
         self._cut_log(step)
         return (

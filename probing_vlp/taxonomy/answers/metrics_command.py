@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probing_vlp.errors import UserError, check_least
-from probing_vlp.files import atomic_write
+from probing_vlp.files import write_together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +150,6 @@ def as_csv(table: "pd.DataFrame") -> bytes:
 
 
 def _write(folder: Path, tables: "dict[str, pd.DataFrame]") -> None:
-    for name, table in tables.items():
-        atomic_write(folder / f"{name}.csv", as_csv(table))
+    files = {folder / f"{name}.csv": as_csv(table) for name, table in tables.items()}
     parts = (f'"{name}": {table.to_json(orient="records", double_precision=15)}' for name, table in tables.items())
-    atomic_write(folder / "metrics.json", f"{{{','.join(parts)}}}\n".encode())
+    write_together(files | {folder / "metrics.json": f"{{{','.join(parts)}}}\n".encode()})

@@ -147,6 +147,8 @@ def build_condition(
     asker = Asker(taxonomy, seed, negatives, style)
     parts = {part: relabel(index.parts[part], label_map) for part in PARTS}
     train, tests = _training(asker, parts["train"].values(), removal), _tests(asker, parts["test"].values(), removal)
+    if not train:
+        raise UserError(f"{taxonomy.name}: nothing to train on: every leaf's name holds that of a hypernym")
     mixed = tests.pop("mixed")
     shown = {name: one for part in PARTS for name, one in parts[part].items()}
     settings = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from probing_vlp.errors import UserError
 from probing_vlp.files import read_bytes, sha256_file
-from probing_vlp.taxonomy.records import Shown, Taxonomy
+from probing_vlp.taxonomy.records import Shown, Taxonomy, folded
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
@@ -28,7 +28,7 @@ def from_folders(root: Path, taxonomy: Taxonomy, table: Path | None = None) -> t
         for folder in found
         if folder.name in leaf_of
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
     ]
     first = first_of_same([path for _, path in files])
     leaves: dict[int, set[str]] = defaultdict(set)
@@ -51,26 +51,27 @@ def _leaf_by_folder(root: Path, names: Sequence[str], taxonomy: Taxonomy, table:
     for name in told:
         if name not in names:
             raise UserError(f"{table}: folder '{name}' is not in {root}")
-    leaves = {_folded(leaf): leaf for leaf in taxonomy.leaves}
+    leaves = {folded(leaf): leaf for leaf in taxonomy.leaves}
     first: dict[str, str] = {}
     found = {}
     for name in names:
-        leaf = told.get(name) or leaves.get(_folded(name))
+        leaf = told.get(name) or leaves.get(folded(name))
         if leaf is None:
             continue
-        if name not in told and first.setdefault(_folded(name), name) != name:
-            raise UserError(f"{root}: folders '{first[_folded(name)]}' and '{name}' differ in case or spaces only")
+        if name not in told and first.setdefault(folded(name), name) != name:
+            raise UserError(f"{root}: folders '{first[folded(name)]}' and '{name}' differ in case or spaces only")
         found[name] = leaf
     return found
 
 
-def _folded(name: str) -> str:
-    return " ".join(name.replace("_", " ").casefold().split())
-
-
 def _read_folders(table: Path, taxonomy: Taxonomy) -> dict[str, str]:
     raw = read_bytes(table, "CSV of folders", "it needs columns folder,leaf")
-    reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig", "replace"), newline=""))
+    try:
+        reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""))
+    except UnicodeDecodeError:
+        raise UserError(f"{table}: not UTF-8 text; save it as UTF-8") from None
+    if not {"folder", "leaf"} <= set(reader.fieldnames or ()):
+        raise UserError(f"{table}: it needs columns folder,leaf in its first line")
     told: dict[str, str] = {}
     for row in reader:
         if not row.get("folder") or not row.get("leaf"):
@@ -82,9 +83,16 @@ def _read_folders(table: Path, taxonomy: Taxonomy) -> dict[str, str]:
     return told
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise UserError(f"{path}: no such image ({error.strerror}); is it a link to nowhere?") from None
+
+
 def first_of_same(paths: Sequence[Path]) -> list[int]:
     """For each file the place of the first with the same content; only files of one size are read."""
-    sizes = [path.stat().st_size for path in paths]
+    sizes = [_size(path) for path in paths]
     same = Counter(sizes)
     seen: dict[object, int] = {}
     return [

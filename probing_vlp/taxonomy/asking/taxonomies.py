@@ -24,7 +24,7 @@ from probing_vlp.data.coco_objects import CATEGORIES
 from probing_vlp.errors import UserError
 from probing_vlp.files import read_bytes
 from probing_vlp.taxonomy import grammar
-from probing_vlp.taxonomy.records import Concept, Taxonomy
+from probing_vlp.taxonomy.records import Concept, Taxonomy, folded
 
 COCO = Path(__file__).parents[2] / "assets" / "coco_taxonomy.csv"
 YES = ("yes", "true", "1")
@@ -131,7 +131,7 @@ def _check_names(path: Path, rows: Iterable[Row]) -> None:
     first: dict[str, tuple[str, int]] = {}
     for row in rows:
         for name in (row.leaf, row.hypernym):
-            other, line = first.setdefault(" ".join(name.replace("_", " ").casefold().split()), (name, row.line))
+            other, line = first.setdefault(folded(name), (name, row.line))
             if other != name:
                 raise UserError(
                     f"{path}, line {row.line}: '{name}' and '{other}' (line {line}) differ in case or spaces only; "

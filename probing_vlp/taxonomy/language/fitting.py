@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write
+from probing_vlp.files import atomic_write, make_folder
 from probing_vlp.taxonomy.language.small_lm import LMConfig
 from probing_vlp.taxonomy.language.trees import Batch, Row, as_batch, batches
 
@@ -182,7 +182,7 @@ def schedule(step: int, steps: int, warm_up: float) -> float:
 
 def save_model(folder: Path, model: Any, tokenizer: Any, knowledge: dict[str, Any]) -> None:
     """transformers' files, then knowledge.json, which says that the folder is complete; the checkpoint goes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     atomic_write(folder / "knowledge.json", (json.dumps(knowledge, indent=1) + "\n").encode())

@@ -125,16 +125,28 @@ def is_finished(world: World, cell: Cell) -> bool:
     try:
         manifest = json.loads(path.read_bytes())
         check_manifest(manifest["condition"], world.taxonomy, str(path))
-        told = {"language model": manifest["language_model"]["sha256"], "encoder": manifest["encoder"]["features"]}
+        told = {
+            "language model": manifest["language_model"]["sha256"],
+            "encoder": manifest["encoder"]["features"],
+            "division of images": manifest["images"],
+        }
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{path}: not the manifest of a cell; remove its folder and run again") from None
-    now = {"language model": world.lm(cell.lm, cell.seed).described["sha256"], "encoder": world.features.key}
+    now = {
+        "language model": world.lm(cell.lm, cell.seed).described["sha256"],
+        "encoder": world.features.key,
+        "division of images": divided(world.index),
+    }
     for what, digest in told.items():
         if digest != now[what]:
-            raise UserError(
-                f"{path}: made with another {what} of that name; remove the cell's folder, or give another --out"
-            )
+            raise UserError(f"{path}: made with another {what}; remove the cell's folder, or give another --out")
     return True
+
+
+def divided(index: ImageIndex) -> str:
+    """A digest of which images are for training, validation and test."""
+    parts = {part: sorted(shown.image for shown in images) for part, images in index.parts.items()}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def run_cell(world: World, cell: Cell, note: Note = lambda step, total, loss: None) -> dict[str, Any]:
@@ -149,7 +161,9 @@ def run_cell(world: World, cell: Cell, note: Note = lambda step, total, loss: No
     projector = _projector(world, world.features, cell, lm, train)
     vlm = VLM(lm, projector, config.insert_after, config.share_prefix)
     vlm.check(train.prompts, world.features.shape[0])
-    losses = fit(vlm, world.features, train, config.fit, cell.seed, world.accelerator, out / "state.safetensors", note)
+    origin = f"{lm.described['sha256']} {world.features.key} {divided(world.index)}"
+    saved = out / "state.safetensors"
+    losses = fit(vlm, world.features, train, config.fit, cell.seed, world.accelerator, saved, note, origin)
     vlm.projector.eval()
     items: list[Item] = []
     asked = {}
@@ -169,6 +183,7 @@ def run_cell(world: World, cell: Cell, note: Note = lambda step, total, loss: No
             "features": world.features.key,
             "tokens": list(world.features.shape),
         },
+        "images": divided(world.index),
         "train": len(train),
         "tests": asked,
         "steps": len(losses),

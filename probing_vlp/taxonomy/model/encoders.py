@@ -109,6 +109,8 @@ def untrained(options: EncoderOptions) -> Encoder:
     """EfficientNet-Lite0 as it is initialised, seed 0."""
     from efficientnet_lite_pytorch import EfficientNet
 
+    if options.checkpoint:
+        raise UserError(f"--encoder.checkpoint {options.checkpoint}: random has no weights but those of its seed")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = EfficientNet.from_name("efficientnet-lite0")
@@ -159,6 +161,7 @@ def timm_model(options: EncoderOptions) -> Encoder:
     network: Any = online(
         f"timm:{name}",
         lambda: timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=weights, **size),
+        "--encoder.checkpoint",
     )
     config = timm.data.resolve_model_data_config(network)
     pixels = options.pixels or config["input_size"][-1]
@@ -179,12 +182,16 @@ def transformers_model(options: EncoderOptions) -> Encoder:
     """A vision model of transformers; of a model of images and texts its vision half."""
     from probing_vlp.hub import load_model
 
+    if options.checkpoint:
+        raise UserError(f"--encoder.checkpoint {options.checkpoint}: {options.name} has its weights in its own folder")
     whole, processor = load_model(
         options.name, "AutoModel", TRANSFORMERS, "cpu", "float32", "AutoImageProcessor", spare=(r"(.*\.)?pooler\..*",)
     )
     network = getattr(whole, "vision_model", whole)
     config = getattr(whole.config, "vision_config", whole.config)
     pixels = options.pixels or _side(processor) or config.image_size
+    if pixels < config.patch_size:
+        raise UserError(f"--encoder.pixels {pixels}: {options.name} has patches of {config.patch_size} px; give more")
     mean, std = (tuple(getattr(processor, key, None) or usual) for key, usual in
                  (("image_mean", IMAGENET_MEAN), ("image_std", IMAGENET_STD)))  # fmt: skip
     resample = Image.Resampling(getattr(processor, "resample", None) or Image.Resampling.BICUBIC)

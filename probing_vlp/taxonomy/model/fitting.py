@@ -74,23 +74,22 @@ def fit(
     accelerator: Any,
     saved: Path | None = None,
     note: Callable[[int, int, float], None] = lambda step, total, loss: None,
+    origin: str = "",
 ) -> list[float]:
     """Train `vlm.projector` in place; the loss (nats a token) of every step.
 
-    `saved`: where the state is kept with `save_every`, and gone on from if it is there.  UserError for no questions and
+    `saved`: where the state is kept with `save_every`, and gone on from if it is there and of the same `origin`, which
+    tells language model and features.  UserError for no questions and
     for a loss that is not finite.
     """
     if not len(asked):
         raise UserError("no training questions: are there images of these leaves?")
     plain = vlm.projector.to(accelerator.device)
     adam = torch.optim.AdamW(plain.parameters(), lr=0.0, weight_decay=options.weight_decay, fused=True)
-    losses = _resume(saved, plain, adam) if saved else []
-    vlm.projector, optimizer = accelerator.prepare(plain, adam)
-    if options.checkpoint_gradients:
-        vlm.lm.checkpoint_gradients()
-    share, vlm.share = vlm.share, vlm.share and not options.checkpoint_gradients
+    losses = _resume(saved, plain, adam, origin) if saved else []
+    prepared, optimizer = accelerator.prepare(plain, adam)
     total = steps_of(len(asked), options)
-    try:
+    with _training(vlm, prepared, options):
         for step, rows in enumerate(batches(asked.images, options, seed)):
             if step < len(losses):
                 continue
@@ -104,10 +103,23 @@ def fit(
             optimizer.zero_grad()
             note(step + 1, total, losses[-1])
             if saved and options.save_every and (step + 1) % options.save_every == 0 and accelerator.is_main_process:
-                _save(saved, plain, adam, losses)
-    finally:
-        vlm.projector, vlm.share = plain, share
+                _save(saved, plain, adam, losses, origin)
     return losses
+
+
+@contextlib.contextmanager
+def _training(vlm: VLM, prepared: nn.Module, options: FitOptions) -> Iterator[None]:
+    """The model as it trains: with the projector as accelerate has prepared it, and with gradients checkpointed or
+    images shared; afterwards it is as before."""
+    before, share = vlm.projector, vlm.share
+    with contextlib.ExitStack() as stack:
+        if options.checkpoint_gradients:
+            stack.enter_context(vlm.lm.checkpointed_gradients())
+        vlm.projector, vlm.share = prepared, share and not options.checkpoint_gradients
+        try:
+            yield
+        finally:
+            vlm.projector, vlm.share = before, share
 
 
 def _step(vlm: VLM, table: Table, asked: Asked, rows: np.ndarray, options: FitOptions, accelerator: Any) -> float:
@@ -133,17 +145,20 @@ def _step(vlm: VLM, table: Table, asked: Asked, rows: np.ndarray, options: FitOp
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
-def _save(path: Path, projector: nn.Module, adam: torch.optim.Optimizer, losses: Sequence[float]) -> None:
+def _save(path: Path, projector: nn.Module, adam: torch.optim.Optimizer, losses: Sequence[float], origin: str) -> None:
     named = dict(projector.named_parameters())
     moments = {f"adam_{key}": {name: adam.state[each][key] for name, each in named.items()} for key in MOMENTS}
-    Checkpoint(Checkpoint.flatten(projector=projector.state_dict(), **moments), {"losses": list(losses)}).save(path)
+    tensors = Checkpoint.flatten(projector=projector.state_dict(), **moments)
+    Checkpoint(tensors, {"losses": list(losses), "origin": origin}).save(path)
 
 
-def _resume(path: Path, projector: nn.Module, adam: torch.optim.Optimizer) -> list[float]:
+def _resume(path: Path, projector: nn.Module, adam: torch.optim.Optimizer, origin: str) -> list[float]:
     """Losses of the steps done, once weights and moments are as they were; none if there is nothing to go on from."""
     if not path.exists():
         return []
     found = Checkpoint.load(path)
+    if found.state.get("origin") != origin:
+        return []
     projector.load_state_dict(found.group("projector"))
     groups: Mapping[str, Any] = {key: found.group(f"adam_{key}") for key in MOMENTS}
     for name, parameter in projector.named_parameters():

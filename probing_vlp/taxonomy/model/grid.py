@@ -127,17 +127,18 @@ def check_early(world: World) -> None:
 
 
 def make_features(world: World, out: Path) -> None:
-    """Encode the training and test images that the cache has not got, and write the options and the table."""
+    """Encode the training and test images that the cache has not got; then write the table and the options, so that
+    options which cannot be encoded with bind nobody."""
     config, device = world.config, world.accelerator.device
     encoder = load_encoder(config.encoder).to(device)
-    told = Path(config.lm, "knowledge.json")
-    if told.is_file():
-        atomic_write(out / "knowledge.json", told.read_bytes())
-    atomic_write(out / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False).encode())
     images = {shown.image: shown.path for part in ("train", "test") for shown in world.index.parts[part]}
     folder = Path(config.features) if config.features else out / "features"
     batch = pick_batch_size(config.encode_batch, device)
     encode_images(images, encoder, folder, batch).save(out / "features.json")
+    told = Path(config.lm, "knowledge.json")
+    if told.is_file():
+        atomic_write(out / "knowledge.json", told.read_bytes())
+    atomic_write(out / "config.yaml", yaml.safe_dump(plain(config), sort_keys=False).encode())
 
 
 def measure_coherence(world: World, path: Path) -> None:

@@ -9,9 +9,10 @@ The control is the same architecture with weights as transformers initialises th
 same tokenizer; everything else is identical.
 """
 
+import contextlib
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +101,8 @@ class LanguageModel:
         cache = self.network(inputs_embeds=embeddings, use_cache=True, **self._only(logits_to_keep=1)).past_key_values
         if not hasattr(cache, "batch_select_indices"):
             raise UserError(f"{self.network.config.model_type}: its cache cannot be shared; give --share_prefix false")
+        if cache.get_seq_length() != embeddings.shape[1]:
+            raise RuntimeError("the language model has not kept what it read")
         return cache
 
     def logits(self, embeddings: Tensor, mask: Tensor, positions: Tensor, keep: int, cache: Any = None) -> Tensor:
@@ -117,14 +120,24 @@ class LanguageModel:
         """Those that this architecture takes; what has no positions of its own counts them by the mask."""
         return {name: value for name, value in options.items() if name in self._takes}
 
-    def checkpoint_gradients(self) -> None:
-        """Compute activations again in the backward pass; dropout stays off, as only the layers' own switch is set."""
+    @contextlib.contextmanager
+    def checkpointed_gradients(self) -> Iterator[None]:
+        """Activations are computed again in the backward pass; dropout stays off: only the layers' own switch is set.
+
+        A network in that state throws its cache away, so it must not read anything shared (`VLM.share`).
+        """
         from transformers.modeling_layers import GradientCheckpointingLayer
 
+        layers = [each for each in self.network.modules() if isinstance(each, GradientCheckpointingLayer)]
         self.network.activation_checkpointing_enable({"use_reentrant": False})
-        for module in self.network.modules():
-            if isinstance(module, GradientCheckpointingLayer):
-                module.training = True
+        try:
+            for layer in layers:
+                layer.training = True
+            yield
+        finally:
+            self.network.activation_checkpointing_disable()
+            for layer in layers:
+                layer.training = False
 
 
 def load_language_model(

@@ -18,6 +18,8 @@ WEIGHTS = ("pretrained", "random")
 class EncoderOptions:
     """What an encoder is made of."""
 
+    GROUP = "encoder."
+
     name: str = "efficientnet-lite0"
     """efficientnet-lite0, random, timm:NAME, a folder or hub id of transformers, A+B, or package.module:function."""
     checkpoint: Path | None = None
@@ -34,6 +36,8 @@ class EncoderOptions:
 @dataclass(frozen=True)
 class FitOptions:
     """How the projector is trained."""
+
+    GROUP = "fit."
 
     epochs: int = 5
     """Passes over the training questions."""
