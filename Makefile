@@ -11,6 +11,7 @@ DATA ?=
 IMAGES ?=
 CHECKPOINT ?=
 FEATURES ?=
+PAPER ?=
 ARGS ?=
 
 # Several verbs share what they make, such as the captioner that all stories start from.
@@ -68,9 +69,10 @@ scst: install  ## the paper's self-critical training, on COCO: make scst ARGS="-
 	$(PY) train.py scst --config configs/scst.yaml $(ARGS)
 
 PROBED := uniter rosita vilbert lxmert clip
-STORY = --out $(RUNS) $(if $(DATA),--source $(DATA)) $(if $(IMAGES),--images $(IMAGES))
+STORY = --out $(RUNS) $(if $(DATA),--source $(DATA)) $(if $(IMAGES),--images $(IMAGES)) $(if $(PAPER),$(AS_PAPER))
+AS_PAPER := --ce configs/ce.yaml --scst configs/scst.yaml --features data/coco/features-resnet101
 
-$(PROBED): install  ## the probe of that scorer; CHECKPOINT= and FEATURES= name published weights and region features, else a mini one is trained
+$(PROBED): install  ## the probe of that scorer; CHECKPOINT= and FEATURES= name published weights and region features, else a mini one is trained; PAPER=1 trains the captioner as the paper does
 	$(PY) probe.py story --scorer $@ $(STORY) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT)) $(if $(FEATURES),--regions $(FEATURES)) $(ARGS)
 
 all-scorers: $(PROBED)  ## the five of them, one after the other

@@ -17,6 +17,7 @@ from taxonomy_models import save_dinov2, save_llama, save_qwen, save_things
 
 from probing_vlp.errors import UserError
 from probing_vlp.taxonomy.answers.items import read_items
+from probing_vlp.taxonomy.model.grid import warn_of_captions
 from probing_vlp.taxonomy.model.language_models import load_language_model
 from probing_vlp.taxonomy.model.options import EncoderOptions, FitOptions, RunConfig
 from probing_vlp.taxonomy.model.running import run
@@ -190,6 +191,16 @@ def test_a_cell_of_other_images_is_refused(place: Path, done: Path) -> None:
     path.write_text(json.dumps(manifest | {"images": "0" * 64}))
     with pytest.raises(UserError, match=r"manifest.json: made with another division of images;"):
         run(config_of(place, out))
+
+
+def test_a_model_that_may_have_read_the_captions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "lm").mkdir()
+    for without, images, warned in (("", "a.json", True), ("b.json", "a.json", True), ("a.json", "a.json", False)):
+        (tmp_path / "lm" / "knowledge.json").write_text(json.dumps({"config": {"without": without}}))
+        warn_of_captions(RunConfig(images=images, lm=str(tmp_path / "lm")))
+        assert ("may have read those of a.json" in capsys.readouterr().err) is warned
+    warn_of_captions(RunConfig(images=str(tmp_path), lm=str(tmp_path / "lm")))  # folders, no captions
+    assert not capsys.readouterr().err
 
 
 def test_options_that_cannot_be_encoded_with_bind_nobody(place: Path, tmp_path: Path) -> None:

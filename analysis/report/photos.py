@@ -6,9 +6,7 @@ fetched once, now, from COCO's server.  What cannot be had stays behind a button
 server until it is pressed.
 """
 
-import base64
 import contextlib
-import io
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image as Picture
-from PIL import ImageOps
 
 from probing_vlp.errors import UserError
+from probing_vlp.pages.pictures import small_jpeg
 from probing_vlp.records import Image
 
 Policy = Literal["auto", "url", "click", "none"]
@@ -103,10 +101,5 @@ def _fetched(images: Sequence[Image]) -> list[Photo]:
 
 def thumbnail(data: bytes, url: str = "", side: int = SIDE) -> Photo:
     """A JPEG of at most side x side pixels as a data URI.  OSError, ValueError or SyntaxError for a bad picture."""
-    with Picture.open(io.BytesIO(data)) as opened:
-        opened.draft("RGB", (2 * side, 2 * side))  # a JPEG is read no larger than needed
-        picture = ImageOps.exif_transpose(opened).convert("RGB")
-    picture.thumbnail((side, side))
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=82 if side > SMALL else 68, optimize=True)
-    return Photo(f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}", url, *picture.size)
+    small = small_jpeg(data, side, 82 if side > SMALL else 68)
+    return Photo(small.source, url, small.width, small.height)

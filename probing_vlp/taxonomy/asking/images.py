@@ -69,7 +69,7 @@ def index_images(
     the readers refuse.
     """
     path = Path(spec)
-    if path.is_dir() and not any(path.glob("captions_*.json")):
+    if is_folder_per_leaf(path):
         groups, left_out = from_folders(path, taxonomy, folders)
     else:
         if not path.exists() and "," not in spec and spec != "embedded":
@@ -77,6 +77,11 @@ def index_images(
         images, left_out = from_captions(load_data(spec), photos or _beside(spec), taxonomy, k, seed)
         groups = [images]
     return _with_enough(ImageIndex(spec, taxonomy, _parts(groups), {}, left_out), least)
+
+
+def is_folder_per_leaf(path: Path) -> bool:
+    """Whether images are sorted by leaf there; else what they show is read off their captions."""
+    return path.is_dir() and not any(path.glob("captions_*.json"))
 
 
 def _beside(spec: str) -> Path:

@@ -13,6 +13,7 @@ import functools
 import json
 import multiprocessing
 import pickle
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -32,6 +33,7 @@ from probing_vlp.memory import keep_freed_memory
 from probing_vlp.resuming import check_same, plain
 from probing_vlp.taxonomy.answers.items import join_items
 from probing_vlp.taxonomy.asking.conditions import Condition, remove
+from probing_vlp.taxonomy.asking.images import is_folder_per_leaf
 from probing_vlp.taxonomy.asking.maps import make_map, relabel
 from probing_vlp.taxonomy.model.cells import Cell, World, is_finished, open_world, rule_of, run_cell
 from probing_vlp.taxonomy.model.coherence import coherences, write_coherences
@@ -72,6 +74,7 @@ def run_grid(config: RunConfig) -> None:
     world = open_world(config, accelerator)
     check_early(world)
     if accelerator.is_main_process:
+        warn_of_captions(config)
         make_features(world, out)
     accelerator.wait_for_everyone()
     world.table = Table.open(out / "features.json")
@@ -86,6 +89,20 @@ def run_grid(config: RunConfig) -> None:
         print(f"{out / 'items.csv.gz'}: {len(cells)} cells, {len(todo)} of them new")
     accelerator.wait_for_everyone()
     accelerator.end_training()
+
+
+def warn_of_captions(config: RunConfig) -> None:
+    """Say it if the small language model may have read captions of the photographs that it is to be asked about."""
+    path = Path(config.lm, "knowledge.json")
+    if is_folder_per_leaf(Path(config.images)) or not path.is_file():
+        return
+    without = json.loads(path.read_bytes()).get("config", {}).get("without", "")
+    if not without or Path(without).resolve() != Path(config.images).resolve():
+        print(
+            f"warning: {config.lm} was trained without the captions of {without or 'nothing'}, so it may have read "
+            f"those of {config.images}; train one with: python train.py lm --without {config.images}",
+            file=sys.stderr,
+        )
 
 
 def make_accelerator(config: RunConfig) -> Any:

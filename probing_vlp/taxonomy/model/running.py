@@ -1,7 +1,7 @@
 """`probe.py taxonomy run`: train and test the projectors of a grid, from any images, encoder and language model.
 
 python probe.py taxonomy run --config configs/taxonomy.yaml --images DIR --lm runs/lm
-python probe.py taxonomy run --config configs/taxonomy-things.yaml --images things --lm Qwen/Qwen3-0.6B
+python probe.py taxonomy run --config configs/taxonomy-things.yaml --images things --taxonomy pairs.csv
 accelerate launch --multi_gpu --num_processes 4 probe.py taxonomy run --config configs/taxonomy-things.yaml ...
 
 Run again after an interruption, it goes on with the cells that are missing.

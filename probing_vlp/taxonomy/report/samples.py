@@ -4,8 +4,6 @@ The images of one setting are put in order of the share of right answers (ties b
 are shown, the worst and the best among them.
 """
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from PIL import Image, ImageOps
 
 from probing_vlp.errors import UserError
+from probing_vlp.pages.pictures import small_jpeg
 from probing_vlp.taxonomy.asking.images import ImageIndex, index_images
 from probing_vlp.taxonomy.asking.taxonomies import load_taxonomy
 from probing_vlp.taxonomy.prompts import question_text
@@ -93,15 +91,9 @@ def _question(concept: str, index: ImageIndex | None) -> str:
 def thumbnail(path: Path) -> str:
     """A small JPEG as a data URI; empty if the file cannot be read."""
     try:
-        with Image.open(path) as opened:
-            opened.draft("RGB", (2 * SIDE, 2 * SIDE))
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
+        return small_jpeg(path.read_bytes(), SIDE, 80).source
     except (OSError, ValueError, SyntaxError):
         return ""
-    picture.thumbnail((SIDE, SIDE))
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=80, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def gallery(samples: Sequence[Sample], systems: Sequence[str]) -> Markup:
