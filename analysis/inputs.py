@@ -1,8 +1,8 @@
 """What a report is made of, checked before anything is measured: dumps, their images, the folder to write to."""
 
-import os
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -123,12 +123,34 @@ def data_of(dumps: Sequence[CaptionDump]) -> str:
 
 
 def check_folder(out: Path) -> None:
-    """Raise UserError if `out` can be neither written to nor made."""
+    """Raise UserError if `out` can be neither written to nor made; root is told yes by `os.access` even of /proc."""
     nearest = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
     if not nearest.is_dir():
-        raise UserError(f"{nearest}: is a file, so the report cannot lie in or under it; give another --out")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UserError(f"{nearest}: cannot be written to; give another --out")
+        raise UserError(f"{nearest}: is a file, so nothing can lie in or under it; give another --out")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise UserError(f"{nearest}: cannot be written to ({error.strerror}); give another --out") from None
+
+
+def said_by_hand(dumps: Sequence[CaptionDump], trained: Mapping[str, str]) -> list[CaptionDump]:
+    """The dumps, with the scorer that each was `trained` to please in the header, by the name of the dump.
+
+    Raises UserError for a name that no dump has, and for a dump whose header names another scorer.
+    """
+    for name in trained:
+        if name not in [dump.name for dump in dumps]:
+            raise UserError(f"--trained.{name}: no dump of that name; there are {', '.join(d.name for d in dumps)}")
+    return [_trained(dump, trained[dump.name]) if dump.name in trained else dump for dump in dumps]
+
+
+def _trained(dump: CaptionDump, scorer: str) -> CaptionDump:
+    signature = dump.header.get("signature")
+    known = dict(signature) if isinstance(signature, Mapping) else {}
+    if known.get("reward") and list(known["reward"]) != [scorer]:
+        raise UserError(f"--trained.{dump.name} {scorer}: its header says {', '.join(known['reward'])}; leave it out")
+    return replace(dump, header={**dump.header, "signature": {**known, "reward": {scorer: 1.0}}})
 
 
 def _apart(path: Path, paths: Sequence[Path]) -> str:

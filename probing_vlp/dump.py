@@ -30,6 +30,15 @@ from probing_vlp.records import CaptionRecord
 
 FORMAT, VERSION = "caption-dump", 1
 LARGEST_ID = (1 << 63) - 1
+HALF = "holds half of a surrogate pair, which is no character and cannot be written; mend the text"
+HEADER: dict[str, tuple[type, str]] = {
+    "name": (str, "a text"),
+    "config": (dict, "an object"),
+    "options": (dict, "an object"),
+    "scorers": (list, "a list of names"),
+    "mini_scorers": (list, "a list of names"),
+}
+"""What a header may say that is read again, and of which type; the rest is anything."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,26 @@ def stream_dump(path: Path, name: str | None = None) -> DumpStream:
         raise UserError(f'{path}, line 1: not a caption dump (no "format": "{FORMAT}") nor a COCO results list')
     if header.get("version") != VERSION:
         raise UserError(f"{path}, line 1: dump version {header.get('version')}; this project reads {VERSION}")
+    _check_header(path, header)
     return DumpStream(name or header.get("name") or label, _records(path, header, lines), header, path)
+
+
+def _check_header(path: Path, header: Mapping[str, Any]) -> None:
+    for key, (kind, wanted) in HEADER.items():
+        value: Any = header.get(key, kind())
+        names = value if isinstance(value, list) else []
+        if not isinstance(value, kind) or not all(isinstance(name, str) for name in names):
+            raise UserError(f"{path}, line 1: {key} is {_brief(value)}, not {wanted}; mend it, or leave it out")
+    data = header.get("config", {}).get("data", {})
+    if not isinstance(data, dict):
+        raise UserError(f"{path}, line 1: config.data is {_brief(data)}, not an object; mend it, or leave it out")
+    for key, value in data.items():
+        if not isinstance(value, str | bool | None):
+            raise UserError(f"{path}, line 1: config.data.{key} is {_brief(value)}, not a text; mend or delete it")
+
+
+def _brief(value: Any) -> str:
+    return json.dumps(value)[:60]
 
 
 def _records(path: Path, header: Mapping[str, Any], lines: Iterator[str]) -> Iterator[CaptionRecord]:
@@ -202,7 +230,19 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
         raise UserError(f"{path}, line {number}: not JSON ({reason}); make the dump again") from None
     if not isinstance(row, dict):
         raise UserError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+    # only an escape makes one: a file with the bytes of one is no UTF-8
+    if "\\u" in line and not _is_whole(json.dumps(row, ensure_ascii=False)):
+        raise UserError(f"{path}, line {number}: {HALF}")
     return row
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text has no lone surrogate, which UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_captioned(row: Any) -> bool:
@@ -218,4 +258,6 @@ def _is_number(value: Any) -> bool:
 def _coco_record(path: Path, i: int, row: Any) -> CaptionRecord:
     if not _is_captioned(row):
         raise UserError(f"{path}, entry {i}: a COCO result needs an integer image_id and a text caption")
+    if not _is_whole(row["caption"]):
+        raise UserError(f"{path}, entry {i}: its caption {HALF}")
     return CaptionRecord(row["image_id"], row["caption"])

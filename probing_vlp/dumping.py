@@ -6,6 +6,7 @@ A dump grows in a file beside its place (`.NAME.partial`), a chunk of images at 
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -106,7 +107,20 @@ def dump(config: DumpConfig) -> None:
 
 def trained_on(path: Path) -> DataConfig:
     """The data that a checkpoint was trained on."""
-    return DataConfig(**Checkpoint.load(path).state.get("config", {}).get("data", {}))
+    return DataConfig(**known_options(Checkpoint.load(path).state.get("config", {}).get("data", {}), path))
+
+
+def known_options(stated: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """What a file says of its data; UserError for an option that DataConfig has not, or a value of another type."""
+    for key, value in stated.items():
+        usual = vars(DataConfig()).get(key, ...)
+        fits = isinstance(value, bool) if isinstance(usual, bool) else isinstance(value, str) or value is usual
+        if usual is ... or not fits:
+            raise UserError(
+                f"{path}: its config.data has {key} {json.dumps(value)}, which is no option of the data; the options "
+                f"are {', '.join(vars(DataConfig()))}"
+            )
+    return dict(stated)
 
 
 def to_records(
@@ -213,6 +227,9 @@ class ScoreConfig:
 def score(config: ScoreConfig) -> None:
     """Score every caption of a dump and write it with the scores."""
     found: CaptionDump = read_dump(Path(config.dump))
+    given = Path(config.dump)
+    out = Path(config.out) if config.out else given if found.header else given.with_suffix(".jsonl")
+    check_place(out)
     source = open_visuals(data_of(found, config.data))
     images = images_of(found, source)
     row_of = {image.image_id: row for row, image in enumerate(images)}
@@ -228,15 +245,31 @@ def score(config: ScoreConfig) -> None:
         "mini_scorers": sorted({*found.header.get("mini_scorers", ()), *mini_scorers(scoring.scorers)}),
     }
     header.pop("count", None)
-    given = Path(config.dump)
-    out = Path(config.out) if config.out else given if found.header else given.with_suffix(".jsonl")
     write_dump(out, header, scored)
-    print(f"{len(scored)} captions scored by {', '.join(config.scorers)}: {out}")
+    print(f"{len(scored)} captions scored by {', '.join(config.scorers)}: {out}{unscored(scored, config.scorers)}")
+
+
+def check_place(out: Path) -> None:
+    """UserError, or the system's own error, for a path that cannot be written; leaves nothing behind."""
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name the dump file with --out")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=above).close()
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written in {above} ({error.strerror}); give another --out") from None
+
+
+def unscored(records: Sequence[CaptionRecord], names: Sequence[str]) -> str:
+    """How many captions each scorer could not score, for the end of a line; empty if all are scored."""
+    counts = {name: sum(record.scores[name] is None for record in records) for name in names}
+    said = ", ".join(f"{count} by {name}" for name, count in counts.items() if count)
+    return f"; could not be scored: {said}" if said else ""
 
 
 def data_of(found: CaptionDump, given: DataConfig) -> DataConfig:
     """The data that the captions were made from, as far as the dump says, with what is given in its place."""
-    stated = {**found.header.get("config", {}).get("data", {})}
+    stated = known_options(found.header.get("config", {}).get("data", {}), found.path or Path(found.name))
     usual = vars(DataConfig())
     return DataConfig(
         **{**usual, **stated, **{key: value for key, value in vars(given).items() if value != usual[key]}}

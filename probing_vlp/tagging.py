@@ -32,7 +32,9 @@ def plain(caption: str) -> str:
 def tag(captions: Sequence[str], tagger: Any) -> list[Tagged]:
     """Tags of each caption; a caption that stands there twice is tagged once.
 
-    The tags are those of spaCy's whole pipeline, bit for bit, whatever captions are tagged together.
+    The tags are those of spaCy's tok2vec, tagger and attribute ruler, bit for bit, whatever captions are tagged
+    together.  With its parser too, which the ruler then follows, a few function words would be tagged otherwise (DET
+    and PRON, AUX and VERB): for nouns, none of 3,000 human captions.
     """
     distinct = list(dict.fromkeys(map(plain, captions)))
     parts = _parts.setdefault(tagger, _Parts(tagger))

@@ -138,6 +138,30 @@ NAMES = [
     Case("no command", "train.py", "command"),
     Case("unknown command", "train.py sct", "sct"),
 ]
+UNITER = without("scorers", SCORE) + " --scorers [uniter] --options.uniter"
+SCORERS = [
+    Case("score: a list for a checkpoint", f"{UNITER}.checkpoint [a]", "uniter: checkpoint is ['a'], not a path; give"),
+    Case(
+        "score: a mapping for a config",
+        f"{UNITER}.config '{{a: 1}}'",
+        "uniter: config is {'a': 1}, not a path; give",
+    ),
+    Case(
+        "score: an empty path",
+        f"""{UNITER}.vocab "''" """,
+        "scorer uniter: vocab is '', not a path; give one, or leave it out",
+    ),
+    Case(
+        "score: trust that is neither true nor false",
+        f"{UNITER}.checkpoint none.pt {UNITER.split()[-1]}.trust_pickle maybe",
+        "scorer uniter: trust_pickle is 'maybe'; it must be true or false",
+    ),
+    Case(
+        "score: a device that is not there",
+        f"{UNITER}.checkpoint none.pt {UNITER.split()[-1]}.device nonsense",
+        "device 'nonsense' cannot be used (",
+    ),
+]
 REWARDS = [
     Case(
         "scst: NaN for every sample",
@@ -237,6 +261,20 @@ DUMPS = [
         for name, command in ON_DUMPS
     ),
     Case("score: an image that the data lack", SCORE, "image 64 is not in the data", one_image_less),
+    Case(
+        "score: a caption that cannot be written",
+        SCORE.replace("test.jsonl", "half.json"),
+        "half.json, entry 0: its caption holds half of a surrogate pair",
+        write("half.json", '[{"image_id": 49, "caption": "a \\ud800 dog"}]'),
+    ),
+    Case(
+        "score: a dump made from data of another kind",
+        SCORE.replace("test.jsonl", "other.jsonl"),
+        'other.jsonl: its config.data has foo "1", which is no option of the data; the options are source, features',
+        write(
+            "other.jsonl", '{"format": "caption-dump", "version": 1, "count": 0, "config": {"data": {"foo": "1"}}}\n'
+        ),
+    ),
 ]
 FILE = write("file", "kept")
 PLACES = [
@@ -246,12 +284,36 @@ PLACES = [
         "made with another dim (16 there, 6 now)",
     ),
     Case("dump: out is a folder", DUMP.replace("{}/new.jsonl", "{}/images"), "images: is a folder"),
+    Case(
+        "score: out is a folder", SCORE.replace("{}/new.jsonl", "{}/images"), "images: is a folder; name the dump file"
+    ),
+    Case(
+        "score: out is below a file",
+        SCORE.replace("{}/new.jsonl", "{}/file/new.jsonl"),
+        "file/new.jsonl: cannot be written in",
+        FILE,
+    ),
+    Case("score: out is where nothing can be written", SCORE.replace("{}/new", "/proc/new"), "in /proc (No such file"),
     Case("nearest: out is a folder", NEAREST.replace("{}/new.jsonl", "{}/images"), "images: cannot be used (Is a dir"),
     Case("ce: run is a file", CE.replace("{}/new", "{}/file"), "file: is a file; --run takes a folder", FILE),
     Case("data: out is a file", DOWNLOAD.replace("{}/new", "{}/file"), "file: cannot be used (File exists)", FILE),
     Case("report: out is a file", REPORT.replace("{}/new", "{}/file"), "file: is a file", FILE),
 ]
-CASES = [*DATA, *FILES, *SPLITS, *NAMES, *REWARDS, *OPTIONS, *YAML, *VALUES, *CHECKPOINTS, *PICTURES, *DUMPS, *PLACES]
+CASES = [
+    *DATA,
+    *FILES,
+    *SPLITS,
+    *NAMES,
+    *SCORERS,
+    *REWARDS,
+    *OPTIONS,
+    *YAML,
+    *VALUES,
+    *CHECKPOINTS,
+    *PICTURES,
+    *DUMPS,
+    *PLACES,
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -98,6 +98,38 @@ class Crashing(Good):
         return super().score(encoded, captions)
 
 
+class Lists(Good):
+    def score(self, encoded: TensorEncoded, captions: Any) -> Any:
+        return super().score(encoded, captions).tolist()
+
+
+class Leaving(Good):
+    def score(self, encoded: TensorEncoded, captions: Any) -> torch.Tensor:
+        raise SystemExit(5)
+
+
+class LeavingAtTheEnd(Good):
+    def score(self, encoded: TensorEncoded, captions: Any) -> torch.Tensor:
+        if not captions:
+            raise SystemExit(5)
+        return super().score(encoded, captions)
+
+
+class Unmade(Good):
+    def __init__(self, device: Any = "cpu") -> None:
+        raise RuntimeError("first line\nsecond line")
+
+
+class Opening(Good):
+    def __init__(self, device: Any = "cpu") -> None:
+        open("/nowhere/at-all")  # noqa: SIM115
+
+
+class Dashing(Good):
+    def __init__(self, device: Any = "cpu") -> None:
+        sys.exit("enough")
+
+
 def failures(name: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     with pytest.raises(SystemExit) as left:
         run(CheckConfig(f"{__name__}:{name}"))
@@ -119,11 +151,41 @@ def failures(name: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
         ("Unbounded", r"is no probability \(0.0 to 1.0\)"),
         ("Odd", r"unit is 'percent', not one of cosine, cider, probability, logit"),
         ("Forgetful", r"score \d is \S+ picked after encoding, \S+ encoded as picked"),
+        ("LeavingAtTheEnd", r"no images and no captions give no scores: SystemExit: 5"),
         ("Crashing", r"no images and no captions give no scores: IndexError: list index out of range"),
     ],
 )
 def test_what_is_wrong_is_said(name: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert any(re.search(complaint, line) for line in failures(name, capsys))
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"), [("Lists", "score() gave a list, not a tensor"), ("Leaving", "SystemExit: 5")]
+)
+def test_scores_of_no_use_are_said_once(name: str, complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(CheckConfig(f"{__name__}:{name}"))
+    assert left.value.code == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "ok    name, visual and unit are declared, encode and score are there",
+        f"FAIL  score() gives one float32 a caption, on the CPU: {complaint}",
+        f"skip  {len(CHECKS) - 2} more checks, which need a score a caption",
+        f"{__name__}:{name}: 1 checks failed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Unmade", "RuntimeError: first line"),
+        ("Opening", "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/at-all'"),
+        ("Dashing", "SystemExit: enough"),
+    ],
+)
+def test_a_class_that_cannot_be_made_is_named(name: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        run(CheckConfig(f"{__name__}:{name}"))
+    assert str(caught.value) == f"{__name__}:{name}: cannot be made ({said}); mend its __init__"
 
 
 def test_a_good_one_passes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,6 +213,14 @@ def test_the_command(programs: Programs, tmp_path: Path) -> None:
     words = ["mini-clip", "--options.checkpoint", str(checkpoint), "--width", str(SIZES.features), "--backbone", "toy"]
     assert programs.run("probe.py", "check-scorer", *words).succeeded().out.endswith("fit for training and reports\n")
     assert programs.run("probe.py", "check-scorer", "test_check_scorer:Loose").code == 1
+    (tmp_path / "cut_short.py").write_text("def f(:\n")
+    result = programs.run("probe.py", "check-scorer", "cut_short:Thing", PYTHONPATH=str(tmp_path))
+    assert result.code == 2 and result.err.count("\n") == 1
+    assert "module cut_short cannot be imported (SyntaxError: invalid syntax (cut_short.py, line 1))" in result.err
+    result = programs.run("probe.py", "check-scorer", "test_check_scorer:Unmade")
+    assert result.code == 2 and result.err == (
+        "error: test_check_scorer:Unmade: cannot be made (RuntimeError: first line); mend its __init__\n"
+    )
     result = programs.run("probe.py", "check-scorer", "vilt")
     assert result.code == 2 and result.err.count("\n") == 1
     assert "options of scorer 'vilt': missing a required argument: 'checkpoint'" in result.err
@@ -166,6 +236,10 @@ def test_the_command(programs: Programs, tmp_path: Path) -> None:
         (
             CheckConfig("mini-clip", {"checkpoin": "x"}),
             "got an unexpected keyword argument 'checkpoin'; it takes checkpoint",
+        ),
+        (
+            CheckConfig("mini-clip", {"device": "nonsense"}),
+            "device 'nonsense' cannot be used .*; give cpu, or cuda where",
         ),
     ],
 )

@@ -153,6 +153,16 @@ GOOD = {"image_id": 1, "caption": "a"}
         ('{"a": ' + "[" * 100_000, "line 1: not JSON (maximum recursion depth"),
         ('[{"image_id": ' + "1" * 6000, "line 1: not JSON (Exceeds the limit"),
         ('{"a": ' + "1" * 6000 + "}", "line 1: not JSON (Exceeds the limit"),
+        (
+            line_of([HEAD, GOOD, {**GOOD, "caption": "a \ud800 dog"}]),
+            "line 3: holds half of a surrogate pair, which is",
+        ),
+        (line_of([HEAD, {**GOOD, "scores": {"\udc00": 1}}, GOOD]), "line 2: holds half of a surrogate pair"),
+        (line_of([{**HEAD, "name": "\udfff"}, GOOD, GOOD]), "line 1: holds half of a surrogate pair"),
+        (
+            json.dumps([GOOD, {**GOOD, "caption": "a \ud800 dog"}]),
+            "entry 1: its caption holds half of a surrogate pair, which is no character and cannot be written; mend",
+        ),
     ],
 )
 def test_refusals_name_the_line(tmp_path: Path, content: str, message: str) -> None:
@@ -181,6 +191,32 @@ def test_fields_of_another_type_are_refused(tmp_path: Path, row: dict[str, objec
     path.write_text(line_of([{**HEAD, "count": 1}, {**GOOD, **row}]))
     with pytest.raises(UserError, match=rf"d\.jsonl, line 2: .*{message}"):
         read_dump(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"config": 3}, "config is 3, not an object; mend it, or leave it out"),
+        ({"config": {"data": 3}}, "config.data is 3, not an object"),
+        ({"config": {"data": {"source": 3}}}, "config.data.source is 3, not a text; mend or delete it"),
+        ({"scorers": 3}, "scorers is 3, not a list of names"),
+        ({"scorers": [1]}, "scorers is [1], not a list of names"),
+        ({"mini_scorers": 5}, "mini_scorers is 5, not a list of names"),
+        ({"options": []}, "options is [], not an object"),
+        ({"name": ["ce"]}, 'name is ["ce"], not a text'),
+    ],
+)
+def test_a_header_of_another_shape_is_refused(tmp_path: Path, header: dict[str, object], message: str) -> None:
+    (tmp_path / "d.jsonl").write_text(line_of([{**HEAD, **header}, GOOD, GOOD]))
+    with pytest.raises(UserError) as caught:
+        read_dump(tmp_path / "d.jsonl")
+    assert str(caught.value).startswith(f"{tmp_path / 'd.jsonl'}, line 1: {message}")
+
+
+def test_a_pair_of_surrogates_is_one_character(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text(line_of([{**HEAD, "count": 1}, {**GOOD, "caption": "a \U0001f415"}]))
+    assert "\\ud83d\\udc15" in (tmp_path / "d.jsonl").read_text()
+    assert read_dump(tmp_path / "d.jsonl").records[0].caption == "a \U0001f415"
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

@@ -93,4 +93,7 @@ def test_the_photograph_is_picked_by_rule() -> None:
     other = pick_hero([ce, bare], IDS, "clip")
     assert other is not None and other.image_id == 73  # .1, .4 and .8
     assert pick_hero([ce], IDS, "clip") is None
-    assert pick_hero([ce, dump("S", [twice] * 5, [0.0] * 5, signature=reward)], IDS, "clip") is None
+    fallen = pick_hero([ce, dump("S", [twice] * 5, [0.0, 0.2, 0.0, 0.0, 0.0], signature=reward)], IDS, "clip")
+    assert fallen is not None and "5 photographs whose caption changed (on average the score did not" in fallen.rule
+    assert fallen.shifts[0].after == 0.0  # the median of the five, not the one that rose
+    assert pick_hero([ce, dump("S", ["a dog on a bed"] * 5, [0.0] * 5, signature=reward)], IDS, "clip") is None

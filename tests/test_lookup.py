@@ -48,6 +48,7 @@ def test_nothing_is_imported_before_it_is_used(tmp_path: Path, monkeypatch: pyte
         ("fractions:Fractoin", "number 'fractions:Fractoin': module fractions has no Fractoin"),
         ("fractions:", "number 'fractions:': write package.module:Class"),
         (":Fraction", "number ':Fraction': write package.module:Class"),
+        (".fractions:Fraction", "number '.fractions:Fraction': write package.module:Class"),
     ],
 )
 def test_unknown_names(name: str, message: str) -> None:
@@ -61,5 +62,30 @@ def test_a_module_that_lacks_something_itself_is_not_blamed_on_its_name(
 ) -> None:
     (tmp_path / "needs_more.py").write_text("import a_module_that_is_not_installed\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_installed"):
+    with pytest.raises(UserError) as caught:
         lookup("needs_more:Thing", TABLE, "number")
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+    assert str(caught.value) == (
+        "number 'needs_more:Thing': module needs_more cannot be imported (ModuleNotFoundError: No module named "
+        "'a_module_that_is_not_installed'); see where with: python -c 'import needs_more'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "said"),
+    [
+        ("cut_short", "def f(:\n", "SyntaxError: invalid syntax (cut_short.py, line 1)"),
+        ("wants_more", "from os import nothing_of_the_kind\n", "ImportError: cannot import name 'nothing_of_the_kind'"),
+        ("breaks", "raise RuntimeError('first\\nsecond')\n", "RuntimeError: first)"),
+        ("leaves", "raise SystemExit(3)\n", "SystemExit: 3)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_why_in_one_line(
+    module: str, text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{module}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError) as caught:
+        lookup(f"{module}:Thing", TABLE, "number")
+    assert str(caught.value).startswith(f"number '{module}:Thing': module {module} cannot be imported ({said}")
+    assert "\n" not in str(caught.value)

@@ -226,3 +226,57 @@ def test_configs_and_options_that_do_not_fit(load: Load, tmp_path: Path) -> None
         load(config={})
     with pytest.raises(UserError, match="no score 'itm'; there are match, logit"):
         load(score="itm")
+
+
+def test_missing_layers_are_named(load: Load, state: State) -> None:
+    """Layers that a config names are those that count; without it, none may lack as far as can be told."""
+    for kind in ("r_layers", "x_layers", "layer"):
+        gone = without(state, f"bert.encoder.{kind}.")
+        with pytest.raises(UserError, match=rf"_LXRT.pth: has no layer bert.encoder.{kind}.0; is the file whole\?"):
+            load(gone)
+    with pytest.raises(UserError, match=r"has no layer bert.encoder.layer.1; is the file whole.* with l_layers in its"):
+        load(without(state, "bert.encoder.layer.1."))
+    counted = {**GOLDEN["config"], "l_layers": 3, "x_layers": 2, "r_layers": 1}
+    assert error(load(config=counted)) < TOLERANCE["float32"]
+    with pytest.raises(UserError, match=r"does not fit LXMERT: missing: bert.encoder.x_layers.1\."):
+        load(without(state, "bert.encoder.x_layers.1."), counted)
+    with pytest.raises(UserError, match=r"does not fit LXMERT: unexpected: bert.encoder.x_layers.1\."):
+        load(config={**counted, "x_layers": 1})
+
+
+@pytest.mark.parametrize("kind", ["layer", "x_layers", "r_layers"])
+def test_a_file_of_the_published_width_has_the_published_layers(kind: str, load: Load, tmp_path: Path) -> None:
+    counts = {"layer": 9, "x_layers": 5, "r_layers": 5}
+    names = [f"bert.encoder.{each}.{i}.bias" for each, count in counts.items() for i in range(count)]
+    state = {name: torch.zeros(1) for name in (*names, "cls.seq_relationship.bias")}
+    state["bert.pooler.dense.bias"] = torch.zeros(768)
+    last = f"bert.encoder.{kind}.{counts[kind] - 1}"
+    for config in ({**GOLDEN["config"], "hidden_size": 768}, None):
+        with pytest.raises(UserError, match=f"has no layer {last}, of {counts[kind]} in the published model"):
+            if config:
+                load(without(state, f"{last}."), config)
+            else:
+                load_scorer("lxmert", tmp_path / "Epoch20_LXRT.pth", vocab=tmp_path / "vocab.txt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_size": "24"}, "hidden_size is '24'; it must be a whole number of 1 or more"),
+        ({"vocab_size": [107]}, r"vocab_size is \[107\]; it must be a whole number"),
+        ({"type_vocab_size": 0}, "type_vocab_size is 0; it must be a whole number"),
+        ({"x_layers": 2.5}, "x_layers is 2.5; it must be a whole number"),
+        ({"hidden_act": [1]}, r"hidden_act '\[1\]' is not one of gelu"),
+        ({"hidden_act": {}}, "hidden_act '{}' is not one of gelu"),
+        ({"num_attention_heads": 5}, "24 hidden units cannot be shared by 5 attention heads"),
+    ],
+)
+def test_a_config_of_other_types_is_named(change: dict[str, Any], message: str, load: Load) -> None:
+    with pytest.raises(UserError, match=rf"config\.json: {message}"):
+        load(config={**GOLDEN["config"], **change})
+
+
+def test_weights_that_are_nan(load: Load, state: State) -> None:
+    key = "bert.encoder.x_layers.0.lang_inter.dense.bias"
+    with pytest.raises(UserError, match=f"_LXRT.pth: NaN or infinity in {key}; download it again"):
+        load({**state, key: state[key] * torch.nan})

@@ -105,6 +105,14 @@ def test_meteor_of_the_sums_is_that_of_its_java_program() -> None:
 
 
 @needs_java
+def test_captions_that_match_whole_are_in_meteors_interval() -> None:
+    references = {key: list(texts) for key, texts in REFERENCES.items()}
+    found = java.meteor(references, {key: [texts[0]] for key, texts in references.items()})
+    sums = metrics.without_perfect_chunks(found.statistics).sum(0)
+    assert metrics.meteor_of_sums(sums) == pytest.approx([found.corpus], abs=1e-12) and found.corpus == pytest.approx(1)
+
+
+@needs_java
 def test_every_metric_has_its_row(capfd: pytest.CaptureFixture[str]) -> None:
     rows = measure(CAPTIONS)
     assert list(rows) == NAMES

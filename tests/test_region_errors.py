@@ -50,6 +50,13 @@ def test_files_of_no_known_format(tmp_path: Path) -> None:
         ("a.tsv", b"a\tb\tc\n", "line 1: 3 columns"),
         ("b.tsv", b"img_id\timg_h\timg_w\tn\tboxes\tfeatures\n", "line 1: 6 columns"),
         ("c.tsv", b"", "line 1: 1 columns"),
+        ("empty.tsv", b"", "no known order of region features: it is empty; known: LXMERT"),
+        ("head.tsv", b"img_id\timg_h\timg_w\tn\tboxes\tfeatures\n", "it has a header line; delete it; known: LXMERT"),
+        (
+            "r.tsv.gz",
+            b"\x1f\x8b\x08\x00",
+            "r.tsv.gz: is packed with gzip, in which no image can be found; gunzip it first",
+        ),
         ("d.bin", b"", "it is empty"),
         ("e.json", b'{"a": 1}', "known format"),
         ("f.npz", b"PK\x03\x04 and no more", "not a whole npz"),
@@ -74,6 +81,12 @@ def test_files_of_no_known_format(tmp_path: Path) -> None:
         (7, lambda cell: b"4", "48 bytes of boxes are not float32 of 4 boxes"),
         (7, lambda cell: b"0", "count is b'0'"),
         (1, lambda cell: b"tall", "height is b'tall'"),
+        (
+            1,
+            lambda cell: b"9" * 23,
+            "is b'99999999999999999999999', not a whole number from 1, of at most 7 digits; make",
+        ),
+        (7, lambda cell: b"9" * 5000, "count is b'999999999999999999999999999999', not a whole number"),
         (4, lambda cell: cell[:8], "objects_conf"),
         (9, lambda cell: b"\r\n", "0 bytes of features"),
         (5, lambda cell: cell + b"\tmore", "line 2: 11 columns instead of 10"),
@@ -243,3 +256,63 @@ def test_sizes_and_shapes_in_a_file(tmp_path: Path) -> None:
     for name, (arrays, needed) in wrong.items():
         folder = files.rosita_npz(tmp_path / name, images[:1], **arrays)
         refused(folder, needed, images[0].image.file_name, image=images[0].image)
+
+
+def test_sizes_that_are_no_numbers_of_pixels(tmp_path: Path) -> None:
+    (d,) = detected(1)
+    for i, (side, said) in enumerate(
+        [("wide", "'wide'"), (np.nan, "nan"), ([], "[]"), (np.inf, "inf"), (10**23, "1" + "0" * 23), ({}, "{}")]
+    ):
+        path = files.vilbert_lmdb(tmp_path / f"l{i}", [d], image_w=side)
+        refused(path, f"image 42: the image's width is {said}, not a number of pixels; make", image=d.image)
+        if not isinstance(side, int | dict):
+            refused(
+                files.rosita_npz(tmp_path / f"n{i}", [d], image_h=side), "jpg.npz: the image's height", image=d.image
+            )
+
+
+def test_shapes_that_are_no_tables(tmp_path: Path) -> None:
+    (d,) = detected(1)
+    for i, (arrays, said) in enumerate(
+        [
+            ({"features": [[1], [2, 3]]}, "features are no table of numbers (setting an array element with a sequence"),
+            ({"boxes": np.zeros(3)}, "boxes are float64 (3,), not numbers (regions, 4); make the file again"),
+            ({"boxes": np.zeros(())}, "boxes are float64 (), not numbers (regions, 4)"),
+            ({"features": np.zeros(7)}, "features are float64 (7,), not numbers (regions, width)"),
+            ({"features": "AAA="}, "features are not base64 of float32"),
+        ]
+    ):
+        refused(files.vilbert_lmdb(tmp_path / str(i), [d], **arrays), f"image 42: {said}", image=d.image)
+
+
+def test_confidences_and_counts_of_uniter(tmp_path: Path) -> None:
+    (d,) = detected(1)
+    name = f"{d.stem.lower()}.npz"
+    shares = {"features": d.features, "norm_bb": d.shares}
+    for i, (arrays, said) in enumerate(
+        [
+            (shares | {"conf": "abc"}, "confidences are <U3 (), not numbers; make the file again"),
+            (shares | {"conf": [[1], [2, 3]]}, "confidences are no table of numbers"),
+            (shares | {"features": [[1], [2, 3]]}, "features are no table of numbers"),
+        ]
+    ):
+        entries = {"__keys__": json.dumps([name]).encode(), name: files.packed(arrays)}
+        refused(lmdb_of(tmp_path / f"{i}", **entries), said, image=d.image)
+    path = files.uniter_lmdb(tmp_path / "counted", [d])
+    table = tmp_path / "counted" / "nbb_th0.2_max100_min10.json"
+    for count, said in (("-3", "-3 regions, must be 1 or more"), ("0", "0 regions"), ('"few"', "invalid literal")):
+        table.write_text(f'{{"{name}": {count}}}')
+        with pytest.raises(UserError, match=rf"nbb_th0\.2_max100_min10\.json: not UNITER's table of counts .*{said}"):
+            open_regions(path)
+
+
+def test_features_of_another_width_name_both_images(tmp_path: Path) -> None:
+    images = [detected(1)[0], detected(2, width=7)[1]]
+    file = open_regions(files.lxmert_tsv(tmp_path / "a.tsv", images))
+    file.get(images[0].image)
+    with pytest.raises(UserError) as caught:
+        file.get(images[1].image)
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.tsv'}, line 2 (image COCO_val2014_000000000043): features of width 7, but 8 in another image "
+        "(COCO_val2014_000000000042); is the file whole?"
+    )

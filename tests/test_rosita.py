@@ -177,9 +177,40 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
     says("rosita.yaml: HSIZE is 'big'; it must be a whole number of 1 or more")
     files["config"].write_text("PAD_MAX: 30")
     says("rosita.yaml: PAD_MAX")
+    for pieces in (2, 51):
+        files["config"].write_text(yaml.safe_dump({**ROSITA["small"]["config"], "PAD_MAX": {"text": pieces}}))
+        says(rf"rosita.yaml: PAD_MAX.text is {pieces}; it must be 3 or more, and 50 \(POS_EMB_IN_SIZE\) or less")
     files = save_rosita(tmp_path)
     files["vocab"].write_text(files["vocab"].read_text() + "one\nmore\n")
     says("vocab.txt: 109 word pieces, but .*rosita.pkl knows 107")
+
+
+def test_missing_layers_are_named(tmp_path: Path) -> None:
+    """A config's LAYER counts; without one they go from 0 without a gap, 12 of 768 units."""
+    files = save_rosita(tmp_path)
+
+    def says(message: str, layers: set[int], width: int = 24, config: Path | None = None) -> None:
+        found = rosita_parts("small", "retrieval")
+        found["text_embeddings"]["word_embeddings.weight"] = torch.zeros(107, width)
+        found["backbone"] = {f"layers.{i}.mhatt.dense_q.bias": torch.zeros(24) for i in layers} | {"a": torch.zeros(1)}
+        torch.save(found, files["checkpoint"])
+        with pytest.raises(UserError, match=f"rosita.pkl: {message}"):
+            load_scorer("rosita", files["checkpoint"], config, files["vocab"], device="cpu")
+
+    says("has no layer backbone.layers.0; is the file whole.*say so with LAYER in its config", set())
+    says("has no layer backbone.layers.1; is", {0, 2})
+    says("has no layer backbone.layers.11, of 12 in the published model", {*range(11)}, 768)
+    says("does not fit ROSITA: missing: backbone.layers.0.ffn", {0, 1, 2}, config=files["config"])
+
+
+def test_containers_that_hold_no_parts(tmp_path: Path) -> None:
+    files = save_rosita(tmp_path)
+    torch.save({"model": rosita_parts("small", "retrieval")}, files["checkpoint"])
+    with pytest.raises(UserError, match=r"it holds model, and no text_embeddings.*; they stand under 'model': save"):
+        load_scorer("rosita", **files)
+    torch.save({}, files["checkpoint"])
+    with pytest.raises(UserError, match=r"rosita.pkl: not a checkpoint of ROSITA: it holds nothing, and no"):
+        load_scorer("rosita", **files)
 
 
 def test_features_of_another_width(tmp_path: Path) -> None:

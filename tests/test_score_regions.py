@@ -51,3 +51,25 @@ def test_an_image_without_regions_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no regions of 1 of 1 image\(s\): no name \(7777\)"):
         score(config)
     assert not (tmp_path / "results.jsonl").exists()
+
+
+def test_the_last_line_counts_what_could_not_be_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    regions = lxmert_tsv(tmp_path / "r.tsv", detected(3, width=2048))
+    options = {"lxmert": {key: str(path) for key, path in save_lxmert(tmp_path).items()}}
+    for captions, said in ((("a dog", " ", ""), "; could not be scored: 2 by lxmert"), (CAPTIONS, "")):
+        rows = [{"image_id": 42 + i, "caption": caption} for i, caption in enumerate(captions)]
+        (tmp_path / "results.json").write_text(json.dumps(rows))
+        data = DataConfig(regions=str(regions))
+        score(ScoreConfig(str(tmp_path / "results.json"), ["lxmert"], data=data, options=options))
+        assert capsys.readouterr().out.splitlines()[-1] == (
+            f"3 captions scored by lxmert: {tmp_path / 'results.jsonl'}{said}"
+        )
+
+
+@pytest.mark.parametrize("given", [["a"], {"a": 1}, "", True])
+def test_a_region_file_that_is_no_path(given: object, tmp_path: Path) -> None:
+    options = {"lxmert": {key: str(path) for key, path in save_lxmert(tmp_path).items()} | {"region_file": given}}
+    (tmp_path / "results.json").write_text(json.dumps([{"image_id": 42, "caption": "a dog"}]))
+    with pytest.raises(UserError) as caught:
+        score(ScoreConfig(str(tmp_path / "results.json"), ["lxmert"], options=options))
+    assert str(caught.value) == f"region_file {given!r}: is not a path; give region features, or leave it out"

@@ -79,6 +79,44 @@ def test_unknown_names(name: str, message: str) -> None:
         load_scorer(name)
 
 
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99", "meta", 3, ["cpu"]])
+def test_a_device_that_cannot_be_used(device: Any) -> None:
+    with pytest.raises(UserError) as caught:
+        load_scorer("cider", device=device)
+    said = str(caught.value)
+    assert said.startswith(f"device '{device}' cannot be used (") and "\n" not in said
+    assert said.endswith("); give cpu, or cuda where there is a GPU")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"checkpoint": ["a"]}, "scorer uniter: checkpoint is ['a'], not a path; give one, or leave it out"),
+        ({"checkpoint": {"a": 1}}, "scorer uniter: checkpoint is {'a': 1}, not a path; give one, or leave it out"),
+        ({"checkpoint": True}, "scorer uniter: checkpoint is True, not a path; give one, or leave it out"),
+        ({"config": ""}, "scorer uniter: config is '', not a path; give one, or leave it out"),
+        ({"vocab": ["a"]}, "scorer uniter: vocab is ['a'], not a path; give one, or leave it out"),
+        ({"score": ["match"]}, "scorer uniter: score is ['match']; it must be a text"),
+        ({"dtype": 32}, "scorer uniter: dtype is 32; it must be a text"),
+        ({"regions": True}, "scorer uniter: regions is True; it must be a whole number"),
+        ({"trust_pickle": "maybe"}, "scorer uniter: trust_pickle is 'maybe'; it must be true or false"),
+        ({"trust_pickle": 1}, "scorer uniter: trust_pickle is 1; it must be true or false"),
+        ({"checkpoint": 3}, "3: no such checkpoint; give the published file as the option checkpoint"),
+    ],
+)
+def test_options_of_another_type(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_scorer("uniter", **{**save_uniter(tmp_path), **options})
+    assert str(caught.value) == message
+
+
+def test_a_path_of_digits_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = save_uniter(tmp_path)
+    files["config"].rename(tmp_path / "3")
+    monkeypatch.chdir(tmp_path)
+    assert load_scorer("uniter", **{**files, "config": 3}).name == "uniter"
+
+
 def test_a_class_of_ones_own_needs_no_row() -> None:
     scorer = load_scorer("probing_vlp.scorers.cider:CiderScorer", corpus=references(2), end=False)
     assert isinstance(scorer, Scorer)

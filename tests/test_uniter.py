@@ -194,6 +194,49 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
     says("vocab.txt: 109 word pieces, but .*uniter.pt knows 107; is it the right vocab")
 
 
+def test_missing_layers_are_named(tmp_path: Path) -> None:
+    """A config's number counts; without one they go from 0 without a gap, 12 of 768 or 24 of 1024 units."""
+    files = save_uniter(tmp_path)
+    whole = uniter_weights("small", "pretrained")
+
+    def says(message: str, layers: set[int], width: int = 24, config: Path | None = None) -> None:
+        state = {key: weight for key, weight in whole.items() if "encoder.layer." not in key}
+        state["uniter.embeddings.word_embeddings.weight"] = torch.zeros(107, width)
+        state |= {f"uniter.encoder.layer.{i}.output.dense.bias": torch.zeros(24) for i in layers}
+        torch.save(state, files["checkpoint"])
+        with pytest.raises(UserError, match=f"uniter.pt: {message}"):
+            load_scorer("uniter", files["checkpoint"], config, files["vocab"], device="cpu")
+
+    says("has no layer uniter.encoder.layer.0; is the file whole.*say so with num_hidden_layers in its config", set())
+    says("has no layer uniter.encoder.layer.1; is", {0, 2})
+    says("has no layer uniter.encoder.layer.11, of 12 in the published model of this width", {*range(11)}, 768)
+    says("has no layer uniter.encoder.layer.12, of 24 in the published model", {*range(12)}, 1024)
+    says("has a layer uniter.encoder.layer.12, of 12 in the published model.*if it is right", {*range(13)}, 768)
+    says("does not fit UNITER: missing: .*uniter.encoder.layer.0.attention", {0, 1}, config=files["config"])
+
+
+def test_weights_and_configs_of_other_types(tmp_path: Path) -> None:
+    files = save_uniter(tmp_path)
+    whole = uniter_weights("small", "pretrained")
+
+    def says(message: str, **options: Any) -> None:
+        with pytest.raises(UserError, match=message):
+            load_scorer("uniter", **{**files, "device": "cpu", **options})
+
+    for bias, said in (
+        (torch.tensor([1, torch.nan]), "uniter.pt: NaN or infinity in itm_output.bias; download it again"),
+        (torch.tensor([1, 2], dtype=torch.int8), "uniter.pt: itm_output.bias is of type int8"),
+        (torch.ones(2).to_sparse(), r"uniter.pt: itm_output.bias is sparse \(torch.sparse_coo\)"),
+        (torch.tensor(1.0), r"of another size: itm_output.bias \(\) instead of \(2,\)"),
+    ):
+        torch.save({**whole, "itm_output.bias": bias}, files["checkpoint"])
+        says(said)
+    torch.save(whole, files["checkpoint"])
+    for act in ([1], {}, None):
+        text = json.dumps({**UNITER["models"]["small"]["config"], "hidden_act": act})
+        says(r"c\.json: hidden_act '.*' is not one of gelu", config=_write(tmp_path / "c.json", text))
+
+
 def _write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path

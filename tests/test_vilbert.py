@@ -30,6 +30,8 @@ from probing_vlp.errors import UserError
 from probing_vlp.scorers import _bert, _vilbert, load_scorer
 
 CASES = list(GOLDEN)
+COUNTS = {"layer": 12, "v_layer": 6, "c_layer": 6}
+"""Layers of the published file."""
 IMAGES = toy_regions()
 Load = Callable[..., Any]
 
@@ -254,6 +256,24 @@ def test_sizes_read_off_a_file_of_published_proportions(tmp_path: Path, load: Lo
     assert np.array_equal(matrix(load_scorer("vilbert", **files, device="cpu")), given)
 
 
+def test_missing_layers_without_a_config(tmp_path: Path, load: Load) -> None:
+    """As many image layers as co-attentions, and in a file as wide as the published ones as many as these have."""
+    names = [f"bert.encoder.{kind}.{i}.a" for kind, count in COUNTS.items() for i in range(count)]
+    state = {name: torch.zeros(1) for name in names} | {"bert.t_pooler.dense.weight": torch.zeros(1, 8)}
+    for width, gone, lacks in (
+        (8, {"c_layer.5"}, "c_layer.5, of 6"),
+        (8, {"v_layer.5"}, "v_layer.5, of 6"),
+        (8, {"layer.3"}, "layer.3;"),
+        (768, {"c_layer.5", "v_layer.5"}, "v_layer.5, of 6"),
+        (768, {"layer.11"}, "layer.11, of 12 in the published model"),
+        (1024, {}, "layer.12, of 24 in the published model"),
+    ):
+        left = without(state, *(f"bert.encoder.{layer}." for layer in gone))
+        torch.save(left | {"bert.t_pooler.dense.weight": torch.zeros(1, width)}, tmp_path / "model.bin")
+        with pytest.raises(UserError, match=f"model.bin: has no layer bert.encoder.{lacks}"):
+            load_scorer("vilbert", tmp_path / "model.bin", vocab=tmp_path / "vocab.txt")
+
+
 def test_one_missing_tensor_is_named(load: Load, states: dict[str, State]) -> None:
     own = load("multitask-7").network.state_dict()
     for key in ("bert.encoder.c_layer.1.biattention.key2.bias", "vil_logit.weight", *list(own)[::53]):
@@ -272,6 +292,15 @@ def test_one_missing_tensor_is_named(load: Load, states: dict[str, State]) -> No
         ({"model": "roberta"}, "model roberta is not supported, only bert"),
         ({"fusion_method": "max"}, "fusion_method 'max' is not one of mul, sum"),
         ({"task_specific_tokens": True}, "missing: bert.embeddings.task_embeddings.weight"),
+        ({"task_specific_tokens": "no"}, "config.json: task_specific_tokens is 'no'; it must be true or false"),
+        ({"hidden_size": "24"}, "config.json: hidden_size is '24'; it must be a whole number of 1 or more"),
+        ({"v_feature_size": []}, r"config.json: v_feature_size is \[\]; it must be a whole number"),
+        ({"v_biattention_id": 3}, "config.json: v_biattention_id 3: must be a list of whole numbers"),
+        ({"t_biattention_id": [2, "4"]}, r"config.json: t_biattention_id \[2, '4'\]: must be a list of whole numbers"),
+        ({"hidden_act": [1]}, r"config.json: hidden_act '\[1\]' is not one of gelu"),
+        ({"v_hidden_act": {}}, "config.json: hidden_act '{}' is not one of gelu"),
+        ({"num_hidden_layers": 6}, r"missing: bert.encoder.layer.5\."),
+        ({"num_hidden_layers": 5, "v_num_hidden_layers": 3}, r"unexpected: bert.encoder.v_layer.3\."),
     ],
 )
 def test_configs_that_do_not_fit(change: dict[str, Any], message: str, load: Load) -> None:

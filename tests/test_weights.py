@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from probing_vlp.errors import UserError
+from probing_vlp.scorers._kinds import SIGNS, check_model, count_layers
 from probing_vlp.scorers._weights import (
     load_strictly,
     place,
@@ -73,6 +74,37 @@ def test_a_plain_pickle_is_not_run(tmp_path: Path) -> None:
         read_checkpoint(path)
 
 
+def test_trust_reads_what_pickle_itself_wrote(tmp_path: Path) -> None:
+    """What the error above promises."""
+    path = tmp_path / "plain.pkl"
+    path.write_bytes(pickle.dumps(WEIGHTS))
+    assert read_checkpoint(path, trust_pickle=True).keys() == WEIGHTS.keys()
+    path.write_bytes(pickle.dumps({"a": Fraction(1, 2)}))
+    with pytest.raises(UserError, match=r"plain.pkl: holds no weights at its top level, but a$"):
+        state_dict(read_checkpoint(path, trust_pickle=True), path)
+
+
+@pytest.mark.parametrize("name", ["page.pt", "page.safetensors"])
+@pytest.mark.parametrize("trust", [True, False])
+def test_files_that_hold_no_numbers_at_all(name: str, trust: bool, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text("<html>\n<body>naïve: not found</body>" + "é" * 400)
+    begins = "it is text, not a checkpoint: '<html> <body>naïve: not found</body>ééé"
+    with pytest.raises(UserError, match=f"not a whole checkpoint .{begins}.*; download it again"):
+        read_checkpoint(path, trust)
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"not a whole checkpoint \(it is empty\); download it again"):
+        read_checkpoint(path, trust)
+
+
+def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read_checkpoint(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: is a folder, and no such checkpoint; name the published file in it as checkpoint"
+    )
+
+
 def test_old_names() -> None:
     found = {"module.a.gamma": torch.ones(1), "module.a.beta": torch.zeros(1), "epoch": 3}
     assert state_dict(found, "x.pt").keys() == {"a.weight", "a.bias"}
@@ -84,6 +116,16 @@ def test_no_state_dict() -> None:
         state_dict([1], "x.pt")
     with pytest.raises(UserError, match=r"x.pt: holds no weights at its top level, but model, epoch"):
         state_dict({"model": WEIGHTS, "epoch": 3}, "x.pt")
+    with pytest.raises(UserError) as caught:
+        state_dict({"epoch": 3, "state_dict": WEIGHTS}, "x.pt")
+    assert str(caught.value) == (
+        "x.pt: holds no weights at its top level, but epoch, state_dict; they stand under 'state_dict': save what is "
+        "there alone, torch.save(torch.load(FILE)['state_dict'], NEW)"
+    )
+    with pytest.raises(UserError, match=r"x.pt: is empty: a dictionary without weights; download it again"):
+        state_dict({}, "x.pt")
+    with pytest.raises(UserError, match=r"x.pt: weights are called 1, \(2,\), not by names; it is no state dict"):
+        state_dict({1: torch.zeros(1), (2,): torch.zeros(1), "a": torch.zeros(1)}, "x.pt")
 
 
 def test_strict_loading() -> None:
@@ -104,6 +146,66 @@ def test_everything_that_does_not_fit_is_listed() -> None:
     many = {f"w{i:02}": torch.zeros(1) for i in range(20)}
     with pytest.raises(UserError, match=r"w00, w01, .*w11 and 8 more \(20 in all\)"):
         load_strictly(nn.Linear(3, 2), WEIGHTS | many, "x.pt", "a line")
+
+
+@pytest.mark.parametrize(
+    ("bias", "message"),
+    [
+        (torch.tensor([1.0, torch.nan]), "x.pt: NaN or infinity in bias; download it again, or train it anew"),
+        (torch.tensor([1.0, torch.inf]), "x.pt: NaN or infinity in bias; download it again, or train it anew"),
+        (torch.tensor([1.0, 1e300], dtype=torch.float64), "x.pt: NaN or infinity in bias; download it again"),
+        (torch.tensor([1, 2], dtype=torch.int8), "x.pt: bias is of type int8; give a file of plain floating-point"),
+        (torch.ones(2).to_sparse(), "x.pt: bias is sparse (torch.sparse_coo); give a file of plain floating-point"),
+        (torch.ones(2, device="meta"), "x.pt: bias is without numbers (of the device meta); give a file of plain"),
+    ],
+)
+def test_weights_that_are_no_finite_numbers(bias: torch.Tensor, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_strictly(nn.Linear(3, 2), {**WEIGHTS, "bias": bias}, "x.pt", "a line")
+    assert str(caught.value).startswith(message)
+
+
+def layered(*numbers: int) -> dict[str, torch.Tensor]:
+    return {f"bert.layer.{number}.bias": torch.zeros(1) for number in numbers}
+
+
+def test_layers_are_counted_from_0_without_a_gap() -> None:
+    def count(*numbers: int, published: int = 0) -> int:
+        state = {"bert.pooler.bias": torch.zeros(1), **layered(*numbers)}
+        return count_layers(state, "bert.layer.", "x.pt", "num_hidden_layers", published)
+
+    assert count(0, 1, 2) == count(0, 1, 2, published=3) == 3
+    assert count(*range(12), published=12) == 12
+    for numbers, published, lacks in (
+        ((), 0, "bert.layer.0;"),
+        ((1, 2), 0, "bert.layer.0;"),
+        ((0, 2), 0, "bert.layer.1;"),
+        ((0, 1), 3, "bert.layer.2, of 3 in the published model of this width;"),
+    ):
+        with pytest.raises(UserError, match=f"x.pt: has no layer {lacks} is the file whole.*num_hidden_layers in its"):
+            count(*numbers, published=published)
+    with pytest.raises(UserError, match=r"x.pt: has a layer bert.layer.3, of 3 in the published model.*say so with"):
+        count(0, 1, 2, 3, published=3)
+    assert count_layers({"uniter.a": torch.zeros(1)}, "bert.layer.", "x.pt", "num_hidden_layers") == 1
+
+
+@pytest.mark.parametrize("own", SIGNS)
+@pytest.mark.parametrize("other", SIGNS)
+def test_a_checkpoint_of_another_model_is_told_by_its_names(own: str, other: str) -> None:
+    part, _, name = SIGNS[other].partition(".")
+    flat, nested = {f"module.{SIGNS[other]}": torch.zeros(1)}, {"epoch": 3, part: {name: torch.zeros(1)}}
+    for found in (flat, nested):
+        if own == other:
+            check_model(found, "x.pt", own)
+            continue
+        with pytest.raises(UserError) as caught:
+            check_model(found, "x.pt", own)
+        assert str(caught.value) == (
+            f"x.pt: does not fit {own}, but looks like a checkpoint of {other}'s, missing: {SIGNS[own]}; unexpected: "
+            f"{SIGNS[other]}; give it as the scorer {other.lower()}"
+        )
+    for nothing in ([], {}, {"a": torch.zeros(1)}, {1: torch.zeros(1)}):
+        check_model(nothing, "x.pt", own)
 
 
 def test_configs(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ log(images / max(1, images that have the n-gram)), over the human captions of th
 
     self_cider       Wang & Chan (2019), "Describing like humans": for the m > 1 captions of an image, with l the
                      eigenvalues of their m x m kernel matrix and r = sqrt(max l) / sum of sqrt(l): -log(r) / log(m),
-                     0 (all captions one direction) to 1 (m unrelated captions); mean over images
+                     0 (all captions one direction) to 1 (m unrelated captions of at least four words); mean over images
     pairwise_cider   mean of k over all pairs of captions of different images: how alike the captions of a dump are.
                      What one caption an image allows; high means that images get the same caption.  It is no self-CIDEr
 

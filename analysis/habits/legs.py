@@ -137,7 +137,9 @@ def _paid(name: str, found: Found) -> Leg:
     holds = sure and (net.value or 0.0) >= MOST * (gain.value or 0.0)
     beyond = f", {_value(net, True)} beyond {dose.beyond}" if dose.beyond else ""
     verb = "pays for" if holds else "does not pay for"
-    if not holds and dose.beyond and (gain.ci_low or 0.0) > 0:
+    if not holds and (net.ci_low or 0.0) > 0:
+        verb = "pays too little to count for"
+    elif not holds and dose.beyond and (gain.ci_low or 0.0) > 0:
         verb = "pays no more than for other words for"
     return Leg(holds, f"{found.scorer} {verb} {dose.what}: {_value(gain, True)}{beyond}{_scale(found, base)}")
 

@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
 
 
 def verdicts(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, Sequence[str]]) -> list[Verdict]:
-    """One for each trained dump with habit rows."""
+    """One for each dump with habit rows; `rewards` are the scorers that each is judged by."""
     found = []
     for model in models:
         own = {row.name: row for row in rows if row.model == model}

@@ -1,7 +1,8 @@
 """The photograph of the first screen: one image with its caption before and after, picked by rule and not by taste.
 
 Of the images that the most captioners' own scores rose for while a word came to be repeated (or, where there is none,
-for which they rose), the one with the median total gain; the lower image id among equals.
+for which they rose), the one with the median total gain; the lower image id among equals.  Where the scores did not
+rise on average, a photograph for which they did would mislead: then it is one of all whose caption changed.
 """
 
 from collections import Counter
@@ -43,25 +44,30 @@ class Hero(NamedTuple):
 
 
 def pick_hero(dumps: Sequence[CaptionDump], common: Sequence[int], main: str) -> Hero | None:
-    """The image to show; None for a single dump, or where no score of any image rose."""
+    """The image to show; None for a single dump, or where no image was scored under two captions."""
     trained = _to_show(dumps[1:], main)
     texts = {dump.name: {record.image_id: record.caption for record in dump.records} for dump in dumps}
     first = texts[dumps[0].name]
     gains = {dump.name: _gains(dumps[0], dump, scorer) for dump, scorer in trained}
-    for repeats, rule in ((True, "whose score rose while a word came to be repeated"), (False, "whose score rose")):
+    every = [gain for dump, _ in trained for key in common if (gain := gains[dump.name].get(key)) is not None]
+    rising = sum(every) > 0
+    rules = ((True, "whose score rose while a word came to be repeated"), (False, "whose score rose"))
+    for repeats, rule in rules if rising else ((False, "whose caption changed (on average the score did not rise)"),):
         risen: dict[int, list[float]] = {}
         for dump, _ in trained:
             for key in common:
-                rise = gains[dump.name].get(key, 0.0)
+                rise = gains[dump.name].get(key)
                 more = repeated(texts[dump.name][key]) > repeated(first[key])
-                if rise > 0 and (more or not repeats) and texts[dump.name][key] != first[key]:
+                if rise is None or (rising and rise <= 0) or texts[dump.name][key] == first[key]:
+                    continue
+                if more or not repeats:
                     risen.setdefault(key, []).append(rise)
         if risen:
             most = max(map(len, risen.values()))
             ranked = sorted((sum(rises), key) for key, rises in risen.items() if len(rises) == most)
             image_id = ranked[len(ranked) // 2][1]
             told = f"the median gain of the {len(ranked):,} photographs {rule}"
-            told += f" for {most} captioners" if len(trained) > 1 else ""
+            told += f" for {most} captioner{'s' if most > 1 else ''}" if len(trained) > 1 else ""
             shifts = tuple(_shift(dumps[0], dump, scorer, image_id, texts) for dump, scorer in trained)
             return Hero(image_id, dumps[0].name, marked(first[image_id]), shifts, told)
     return None

@@ -18,7 +18,16 @@ from analysis.context import Context
 from analysis.curves import curve_rows, read_training
 from analysis.drift.drift import human_dump, use_thresholds
 from analysis.habits.verdicts import habit_rows
-from analysis.inputs import Inputs, check_comparable, check_folder, common_images, data_of, read_dumps, warnings
+from analysis.inputs import (
+    Inputs,
+    check_comparable,
+    check_folder,
+    common_images,
+    data_of,
+    read_dumps,
+    said_by_hand,
+    warnings,
+)
 from analysis.reading import readings
 from analysis.report.browse import build_browse, find_marks, sample
 from analysis.report.examples import build_examples, example_rows, pick_examples
@@ -58,6 +67,9 @@ class Report(Inputs):
     """Without --images: auto = thumbnails fetched once from COCO's server while the page is made, a button for what
     could not be had; click = a button that loads them when pressed; url = addresses of COCO's server, which a page read
     off line cannot show; none."""
+    trained: dict[str, str] = field(default_factory=dict)
+    """Scorer that a dump's captions were trained to please, by the dump's name, where its header does not say
+    (--trained.SCST clip).  Where nobody says, and one scorer was verified, habits are judged by that one."""
     thresholds: Path | None = None
     """Limits of drift learned from CE dumps of several seeds (`python -m analysis thresholds`)."""
     seed: int = 1
@@ -71,7 +83,7 @@ class Report(Inputs):
 
 def run(config: Report) -> None:
     """Measure, choose examples, write.  Raises UserError before anything is written."""
-    dumps = read_dumps(config.dumps)
+    dumps = said_by_hand(read_dumps(config.dumps), config.trained)
     check_comparable(dumps)
     common = common_images(dumps)
     check_folder(config.out)
@@ -108,14 +120,10 @@ def assemble(
     photos = find_photos(images, config.photos, config.images)
     trainings = [read_training(dump) for dump in dumps]
     measured = [*measure(dumps, context, config.skip), *verified]
+    judges = find_judges(dumps, verified)
     rows = [
         *measured,
-        *(
-            row
-            for dump in dumps
-            for judge in reward_scorers(dump)[:1]
-            for row in habit_rows(measured, dump.name, judge)
-        ),
+        *(row for name, judge in judges.items() for row in habit_rows(measured, name, judge)),
         *(row for training in trainings for row in curve_rows(training)),
         *example_rows(dumps, picks, scorer),
         *(hero_rows(hero) if hero else ()),
@@ -133,7 +141,15 @@ def assemble(
     examples = build_examples(dumps, picks, images[: len(picks)], photos[: len(picks)], context.references, rows)
     photo = photos[-1] if hero else None
     told = warnings(dumps, common) + foreign(dumps, verified)
-    return Page(dumps, rows, examples, rule, hero, photo, trainings, browse, config.data, context, told)
+    return Page(dumps, rows, examples, rule, hero, photo, trainings, browse, config.data, context, told, judges)
+
+
+def find_judges(dumps: Sequence[CaptionDump], verified: Sequence[Row]) -> dict[str, str]:
+    """The scorer that a dump's habits are judged by, by the dump's name: the one that it was trained to please; where
+    no header names any, and one scorer was verified, that one for every dump but the first."""
+    trained = {dump.name: scorers[0] for dump in dumps if (scorers := reward_scorers(dump))}
+    asked = {row.model for row in verified}
+    return trained or (dict.fromkeys([dump.name for dump in dumps[1:]], min(asked)) if len(asked) == 1 else {})
 
 
 def measure(dumps: Sequence[CaptionDump], context: Context, skip: Sequence[str] = ()) -> list[Row]:

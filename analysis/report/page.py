@@ -2,7 +2,7 @@
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -54,6 +54,8 @@ class Page(NamedTuple):
     data: str
     context: Context
     warnings: Sequence[str]
+    judges: Mapping[str, str]
+    """The scorer that each dump's habits are judged by, by the dump's name."""
 
 
 class Course(NamedTuple):
@@ -74,7 +76,7 @@ def render(page: Page) -> tuple[str, list[Table], list[Drawing]]:
     exhibits = build_exhibits(page.rows, models, rewards, {} if obstacle else paper.paper_names(page.dumps))
     written = {dump.name: {record.image_id: record.caption for record in dump.records} for dump in page.dumps}
     verified = build_verified(page.rows, written)
-    judged = by_scorer(verdicts(page.rows, models, rewards))
+    judged = by_scorer(verdicts(page.rows, models, {name: [judge] for name, judge in page.judges.items()}))
     shown = panels(page.rows, models, scorers)
     courses = [_course(place, training, page.rows) for place, training in enumerate(page.trainings)]
     signatures = signature_table(page.dumps)
@@ -89,6 +91,8 @@ def render(page: Page) -> tuple[str, list[Table], list[Drawing]]:
             scorers=scorers,
             headline=headline(judged, scorers),
             judged=judged,
+            judge=next(iter(page.judges.values()), ""),
+            pleased=pleased(page.rows, rewards),
             habits=habits(page.rows, models),
             answers=answers(page.rows, models, rewards, main),
             minis=mini_scorers(page.dumps),
@@ -112,6 +116,13 @@ def render(page: Page) -> tuple[str, list[Table], list[Drawing]]:
     tables += [example_table(page.examples, models), signatures, *(course.table for course in courses if course.charts)]
     drawings = [panel.chart for panel in shown] + [drawing for exhibit in every for drawing in exhibit.drawings]
     return html, tables, drawings + [panel.chart for course in courses for panel in course.charts]
+
+
+def pleased(rows: Sequence[Row], rewards: Mapping[str, Sequence[str]]) -> bool:
+    """Whether any captioner came to please its scorer more, or nobody knows."""
+    own = {(f"score_difference:{name}", model) for model, names in rewards.items() for name in names[:1]}
+    changes = [row.value for row in rows if (row.name, row.model) in own and row.value is not None]
+    return not changes or max(changes) > 0
 
 
 def label(exhibit: Exhibit) -> str:

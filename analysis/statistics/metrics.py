@@ -100,8 +100,17 @@ def meteor(references: java.Texts, captions: java.Texts, context: Context) -> li
     """METEOR of the corpus and the mean over images."""
     scores = java.meteor(references, captions)
     generator = context.generator("METEOR")
-    corpus = _bootstrap_sums([scores.corpus], scores.statistics, meteor_of_sums, generator, context.draws)
+    statistics = without_perfect_chunks(scores.statistics)
+    corpus = _bootstrap_sums([scores.corpus], statistics, meteor_of_sums, generator, context.draws)
     return [*corpus, bootstrap_mean(scores.images, context.generator("METEOR"), context.draws)]
+
+
+def without_perfect_chunks(statistics: np.ndarray) -> np.ndarray:
+    """Statistics (n, 23) to be summed: a caption that matches its reference whole, in one chunk, adds no chunk."""
+    words, matched = statistics[:, 0:2], statistics[:, 21:23]
+    summed = statistics.copy()
+    summed[(statistics[:, 20] == 1) & (matched == words).all(1), 20] = 0
+    return summed
 
 
 def meteor_of_sums(sums: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ SLACK = 1.0
 """Pixels by which a box may reach over the border: detectors round."""
 UNIT_SLACK = 0.01
 """The same in shares of the image, for boxes stored as float16."""
+LONGEST_SIDE = 1 << 20
+"""Pixels that no photograph has."""
 
 
 class RegionFile:
@@ -36,7 +38,7 @@ class RegionFile:
         if not self._names:
             raise UserError(f"{path}: holds no regions of any image; is it the whole file?")
         self._row = {plain(name): row for row, name in enumerate(self._names)}
-        self._width: int | None = None
+        self._first: tuple[int, str] | None = None  # width of the first features read, and where they are
 
     def __len__(self) -> int:
         return len(self._names)
@@ -77,7 +79,7 @@ class RegionFile:
     def at(self, row: int, image_id: int = 0) -> Regions:
         """Entry number `row`, checked."""
         regions = self._read(row, image_id)
-        if trouble := trouble_of(regions) or self._other_width(regions):
+        if trouble := trouble_of(regions) or self._other_width(regions, row):
             raise UserError(f"{self._where(row)}: {trouble}")
         return regions
 
@@ -88,11 +90,13 @@ class RegionFile:
     def _read(self, row: int, image_id: int) -> Regions:
         raise NotImplementedError
 
-    def _other_width(self, regions: Regions) -> str:
-        width, self._width = self._width, self._width or regions.features.shape[1]
-        if width in (None, regions.features.shape[1]):
+    def _other_width(self, regions: Regions, row: int) -> str:
+        here = regions.features.shape[1]
+        self._first = self._first or (here, self._names[row])
+        width, name = self._first
+        if width == here:
             return ""
-        return f"features of width {regions.features.shape[1]}, but {width} in another image; is the file whole?"
+        return f"features of width {here}, but {width} in another image ({name}); is the file whole?"
 
     def _where(self, row: int) -> str:
         return f"{self.path}, image {self._names[row]}"
@@ -132,29 +136,54 @@ def make_regions(
 ) -> Regions:
     """Regions in pixels from what a file holds, as float32 and whole numbers; UserError for other shapes."""
     features, boxes = as_table(features, None, "features", where), as_table(boxes, 4, "boxes", where)
-    sides = [int(np.asarray(side).reshape(-1)[0]) for side in (width, height)]
-    return Regions(image_id, features, boxes, sides[0], sides[1], as_confidence(confidence))
+    sides = as_side(width, "width", where), as_side(height, "height", where)
+    return Regions(image_id, features, boxes, *sides, as_confidence(confidence, where))
 
 
 def make_unit_regions(image_id: int, where: str, features: Any, boxes: Any, confidence: Any = None) -> Regions:
     """Regions of a file that knows the shares of the image only: `boxes` (R, 6) x1 y1 x2 y2 w h."""
     features, boxes = as_table(features, None, "features", where), as_table(boxes, 6, "norm_bb", where)
-    return Regions(image_id, features, boxes[:, :4], 1, 1, as_confidence(confidence), boxes)
+    return Regions(image_id, features, boxes[:, :4], 1, 1, as_confidence(confidence, where), boxes)
+
+
+def as_side(value: Any, what: str, where: str) -> int:
+    """The width or the height of an image, 0 or less included; UserError for what is no number of pixels."""
+    try:
+        side = int(np.asarray(value).reshape(-1)[0])
+    except (ValueError, TypeError, IndexError, OverflowError):  # a text, nothing, NaN, infinity
+        side = LONGEST_SIDE + 1
+    if side > LONGEST_SIDE:
+        raise UserError(f"{where}: the image's {what} is {value!r:.60}, not a number of pixels; make the file again")
+    return side
+
+
+def as_array(values: Any, what: str, where: str) -> np.ndarray:
+    """An array; UserError for lists of unequal lengths."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise UserError(f"{where}: {what} are no table of numbers ({first_line(error)}); make the file again") from None
 
 
 def as_table(values: Any, columns: int | None, what: str, where: str) -> np.ndarray:
     """(R, columns) float32; UserError for anything else."""
-    values = np.asarray(values)
+    values = as_array(values, what, where)
     if values.dtype.kind not in "fiu" or values.ndim != 2 or columns not in (None, values.shape[1]):
         raise UserError(
-            f"{where}: {what} are {values.dtype} {values.shape}, not numbers (regions, {columns or 'width'})"
+            f"{where}: {what} are {values.dtype} {values.shape}, not numbers (regions, {columns or 'width'}); make the "
+            "file again"
         )
     return values.astype(np.float32)
 
 
-def as_confidence(values: Any) -> np.ndarray | None:
-    """(R,) float32."""
-    return None if values is None else np.asarray(values, np.float32).reshape(-1)
+def as_confidence(values: Any, where: str) -> np.ndarray | None:
+    """(R,) float32; None where none is known."""
+    if values is None:
+        return None
+    values = as_array(values, "confidences", where)
+    if values.dtype.kind not in "fiu":
+        raise UserError(f"{where}: confidences are {values.dtype} {values.shape}, not numbers; make the file again")
+    return values.astype(np.float32).reshape(-1)
 
 
 def trouble_of(regions: Regions) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from probing_vlp.data import region_npz, region_pickle
-from probing_vlp.data.region_file import RegionFile, first_line
+from probing_vlp.data.region_file import RegionFile, as_array, first_line
 from probing_vlp.errors import UserError
 from probing_vlp.records import Regions
 
@@ -84,7 +84,8 @@ class UniterLmdb(_Lmdb):
         found = region_npz.unpack(value, where) if value[:2] == b"PK" else unpack_msgpack(value, where)
         if self.chosen:
             most = self._counts.get(self._names[row], self._most)
-            found = {key: np.asarray(array)[:most] for key, array in found.items() if key in ("features", "norm_bb")}
+            kept = {key: as_array(found[key], key, where) for key in ("features", "norm_bb") if key in found}
+            found = {key: array[:most] if array.ndim else array for key, array in kept.items()}
         self.stored = str(getattr(found.get("features"), "dtype", ""))
         return region_npz.regions_of(found, image_id, where)
 
@@ -92,8 +93,11 @@ class UniterLmdb(_Lmdb):
         if not self.chosen or not path.is_file():
             return {}
         try:
-            return {str(name): int(count) for name, count in json.loads(path.read_bytes()).items()}
-        except (ValueError, TypeError, AttributeError) as error:
+            counts = {str(name): int(count) for name, count in json.loads(path.read_bytes()).items()}
+            if few := next((name for name, count in counts.items() if count < 1), None):
+                raise ValueError(f"{few}: {counts[few]} regions, must be 1 or more")
+            return counts
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise UserError(f"{path}: not UNITER's table of counts ({first_line(error)}); fetch it again") from None
 
 

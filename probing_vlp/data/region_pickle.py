@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from probing_vlp.data.region_file import RegionFile, first_line, make_regions
+from probing_vlp.data.region_file import RegionFile, as_array, first_line, make_regions
 from probing_vlp.errors import UserError
 from probing_vlp.records import Regions
 
@@ -106,18 +106,18 @@ def regions_of(item: Any, image_id: int, where: str) -> Regions:
         got[names[0]] = next((item[name] for name in names if name in item), None)
         if got[names[0]] is None:
             raise UserError(f"{where}: has no {' nor '.join(names)}, but {', '.join(map(str, item))}; extract it again")
-    boxes = _array(got["boxes"], where)
-    boxes = boxes.reshape(-1, 4) if boxes.ndim == 1 else boxes
-    features = _array(got["features"], where)
-    features = features.reshape(len(boxes), -1) if features.ndim == 1 and len(boxes) else features
+    boxes, features = (_array(got[key], key, where) for key in ("boxes", "features"))
+    boxes = boxes.reshape(-1, 4) if boxes.ndim == 1 and not boxes.size % 4 else boxes
+    if features.ndim == 1 and boxes.ndim == 2 and len(boxes) and not features.size % len(boxes):
+        features = features.reshape(len(boxes), -1)
     return make_regions(image_id, where, features, boxes, got["image_w"], got["image_h"])
 
 
-def _array(value: Any, where: str) -> np.ndarray:
+def _array(value: Any, what: str, where: str) -> np.ndarray:
     """An array, or the float32 numbers that an older writer packed as base64."""
     if not isinstance(value, str | bytes):
-        return np.asarray(value)
+        return as_array(value, what, where)
     try:
         return np.frombuffer(base64.b64decode(value, validate=True), np.float32)
     except (binascii.Error, ValueError) as error:
-        raise UserError(f"{where}: not base64 of float32 ({first_line(error)}); fetch it again") from None
+        raise UserError(f"{where}: {what} are not base64 of float32 ({first_line(error)}); fetch it again") from None

@@ -31,6 +31,10 @@ LAYOUTS = {
 }
 """Columns by their meaning; `-` is not read."""
 TAB = b"\t"
+DIGITS = 7
+"""Of a number that a line may hold."""
+TITLES = set(b"img_id image_id filename img_h img_w image_h image_w num_boxes boxes features objects_id x".split())
+"""What a header line calls the columns."""
 HEAD = 256
 """Bytes that surely hold the name of a line."""
 
@@ -44,7 +48,8 @@ class TsvRegions(RegionFile):
         self.layout = layout_of(first)
         if not self.layout:
             raise UserError(
-                f"{path}, line 1: {len(first.split(TAB))} columns that are no known order of region features; "
+                f"{path}, line 1: {len(first.split(TAB))} columns that are no known order of region features"
+                f"{_known_trouble(first)}; "
                 f"known: {'; '.join(f'{name}: {len(order.split())}' for name, order in LAYOUTS.items())} columns"
             )
         self.kind = f"{self.layout} tsv"
@@ -142,13 +147,23 @@ def _given_index(path: Path, size: int) -> tuple[list[int], list[str]] | None:
     return None
 
 
+def _known_trouble(first: bytes) -> str:
+    if not first:
+        return ": it is empty"
+    header = len(TITLES.intersection(first.split())) > 1
+    return ": it has a header line; delete it" if header else ""
+
+
 def _cut(path: Path, number: int, found: int, columns: int) -> str:
     return f"{path}, line {number}: {found} columns instead of {columns}; is the file whole? fetch it again"
 
 
 def _whole(cell: bytes, what: str, where: str) -> int:
-    if not cell.isdigit() or not int(cell):
-        raise UserError(f"{where}: {what} is {cell[:20]!r}, not a whole number from 1; make the file again")
+    if not cell.isdigit() or len(cell) > DIGITS or not int(cell):
+        raise UserError(
+            f"{where}: {what} is {cell[:30]!r}, not a whole number from 1, of at most {DIGITS} digits; make the file "
+            "again"
+        )
     return int(cell)
 
 

@@ -44,6 +44,8 @@ def open_regions(path: str | Path, trust_pickle: bool = False) -> RegionFile:
 def _open_file(path: Path, trust_pickle: bool) -> RegionFile:
     with open(path, "rb") as file:
         head = file.read(64)
+    if head[:2] == b"\x1f\x8b":
+        raise UserError(f"{path}: is packed with gzip, in which no image can be found; gunzip it first")
     if head[:2] == b"PK":
         return NpzRegions(path, trust_pickle)
     if head[:6] == b"\x93NUMPY":

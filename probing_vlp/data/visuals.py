@@ -55,7 +55,7 @@ class VisualSource:
             "regions": self._regions,
         }
 
-    def with_regions(self, regions: str) -> "VisualSource":
+    def with_regions(self, regions: str | Path) -> "VisualSource":
         """The same images with other region features: a path, or "features"."""
         return VisualSource(
             self.data, self.store, self.images, find_regions(regions, self.trust_pickle), self.trust_pickle
@@ -142,6 +142,10 @@ def open_visuals(config: DataConfig) -> VisualSource:
     return VisualSource(data, store, Path(config.images) if config.images else None, regions, config.trust_pickle)
 
 
-def find_regions(regions: str, trust_pickle: bool) -> RegionFile | Literal["features"]:
-    """Region features as they are named in options: "features", or a file or folder."""
+def find_regions(regions: Any, trust_pickle: bool) -> RegionFile | Literal["features"]:
+    """Region features as they are named in options: "features", or a file or folder; YAML may see a number in it."""
+    if type(regions) in (int, float):
+        regions = str(regions)
+    if not isinstance(regions, str | Path) or not str(regions):
+        raise UserError(f"region_file {regions!r}: is not a path; give region features, or leave it out")
     return "features" if regions == "features" else open_regions(regions, trust_pickle)

@@ -23,9 +23,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def activation(name: str) -> Callable[[Tensor], Tensor]:
+def activation(name: object) -> Callable[[Tensor], Tensor]:
     """The function that a config's `hidden_act` names; UserError if there is none."""
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise UserError(f"hidden_act '{name}' is not one of {', '.join(ACTIVATIONS)}; check the model config")
     return ACTIVATIONS[name]
 

@@ -212,6 +212,8 @@ def stops(config: Mapping[str, Any]) -> tuple[list[int], list[int]]:
     found = []
     for key, layers in (("v_biattention_id", "v_num_hidden_layers"), ("t_biattention_id", "num_hidden_layers")):
         ids = config[key]
+        if not isinstance(ids, list) or any(type(number) is not int for number in ids):
+            raise UserError(f"{key} {ids!r}: must be a list of whole numbers")
         if not ids or sorted(ids) != ids or ids[0] < 0 or ids[-1] >= config[layers]:
             raise UserError(f"{key} {ids}: must ascend from 0 or more to less than {layers} {config[layers]}")
         found.append(list(ids))

@@ -1,11 +1,12 @@
 """Checkpoints and configs in their authors' own formats: read safely, loaded strictly."""
 
+import codecs
 import json
 import pickle
 import re
 import warnings
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +23,36 @@ def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Any:
     Raises UserError for a file that is missing, cut, no checkpoint, or in need of unpickling.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, and no such checkpoint; name the published file in it as checkpoint")
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; give the published file as the option checkpoint")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # of odd pickles, which the error below names
-            return torch.load(path, map_location="cpu", weights_only=not trust_pickle)
+            return _load(path, trust_pickle)
     except pickle.UnpicklingError as error:
         if unsafe := _unsafe(path, error):
             raise UserError(
                 f"{path}: holds pickled objects besides weights, which may run programs when loaded "
                 f"({unsafe}); if you trust its source give --trust-pickle (option trust_pickle)"
             ) from None
-        raise UserError(f"{path}: not a whole checkpoint ({_first_line(error)}); download it again") from None
+        raise _broken(path, error) from None
     except (ImportError, AttributeError) as error:
         raise UserError(f"{path}: holds objects of a program that is not here ({_first_line(error)})") from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a whole checkpoint ({_first_line(error)}); download it again") from None
+    except Exception as error:  # on damaged bytes the unpickler raises anything
+        raise _broken(path, error) from None
+
+
+def _load(path: Path, trust: bool) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=not trust)
+    except RuntimeError as error:
+        if not trust or "magic number" not in str(error):
+            raise
+    with open(path, "rb") as file:  # by pickle itself, which torch does not read
+        return pickle.load(file)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -49,7 +62,24 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a whole checkpoint ({_first_line(error)}); download it again") from None
+        raise _broken(path, error) from None
+
+
+def _broken(path: Path, error: BaseException) -> UserError:
+    return UserError(f"{path}: not a whole checkpoint ({_plain(path) or _first_line(error)}); download it again")
+
+
+def _plain(path: Path) -> str:
+    """What a file is that holds no numbers at all; empty for any other."""
+    with open(path, "rb") as file:
+        head = file.read(512)
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last letter may be cut
+    except UnicodeDecodeError:
+        return ""
+    if not all(char.isprintable() or char.isspace() for char in text):
+        return ""
+    return f"it is text, not a checkpoint: {' '.join(text.split())[:40]!r}" if head else "it is empty"
 
 
 def state_dict(found: Any, path: str | Path, rename: Callable[[str], str] = str) -> dict[str, Tensor]:
@@ -59,10 +89,27 @@ def state_dict(found: Any, path: str | Path, rename: Callable[[str], str] = str)
     """
     if not isinstance(found, Mapping):
         raise UserError(f"{path}: holds {type(found).__name__}, not a dictionary of weights")
+    if not found:
+        raise UserError(f"{path}: is empty: a dictionary without weights; download it again")
     tensors = {key: value for key, value in found.items() if isinstance(value, Tensor)}
+    if unnamed := [repr(key) for key in tensors if not isinstance(key, str)]:
+        raise UserError(f"{path}: weights are called {listed(unnamed)}, not by names; it is no state dict")
     if not tensors:
-        raise UserError(f"{path}: holds no weights at its top level, but {', '.join(map(str, list(found)[:5]))}")
+        held = ", ".join(map(str, list(found)[:5]))
+        raise UserError(f"{path}: holds no weights at its top level, but {held}{inside(found, _is_state)}")
     return {rename(modern(key)): value for key, value in tensors.items()}
+
+
+def inside(found: Mapping[Any, Any], fits: Callable[[Any], bool]) -> str:
+    """The end of an error that tells under which key of `found` stands what `fits`; empty if it is nowhere."""
+    for key, value in found.items():
+        if fits(value):
+            return f"; they stand under {key!r}: save what is there alone, torch.save(torch.load(FILE)[{key!r}], NEW)"
+    return ""
+
+
+def _is_state(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(weight, Tensor) for weight in value.values())
 
 
 def modern(key: str) -> str:
@@ -79,7 +126,8 @@ def load_strictly(
     ignore: Sequence[str] = (),
     called: Callable[[str], str] = str,
 ) -> None:
-    """Load all of `state` into `model`; UserError that lists what is missing, left over or of another size.
+    """Load all of `state` into `model`; UserError that lists what is missing, left over or of another size, and for
+    weights that are no finite numbers.
 
     `ignore`: beginnings of names that a checkpoint of this kind has for other tasks; `called`: what the checkpoint
     calls a weight of the model.
@@ -102,7 +150,24 @@ def load_strictly(
     ]
     if complaints:
         raise UserError(f"{path}: does not fit {kind}: {'; '.join(complaints)}; check the checkpoint and the config")
+    for key, weight in own.items():
+        if said := _unusable(state[key], weight):
+            raise UserError(f"{path}: {key} is {said}; give a file of plain floating-point weights")
     model.load_state_dict({key: state[called(key)] for key in model.state_dict()})
+    for key, weight in model.state_dict().items():
+        if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
+            raise UserError(f"{path}: NaN or infinity in {called(key)}; download it again, or train it anew")
+
+
+def _unusable(weight: Tensor, own: Tensor) -> str:
+    """Why a weight of the right size cannot be loaded as numbers; empty if it can."""
+    if weight.layout is not torch.strided:
+        return f"sparse ({weight.layout})"
+    if weight.is_meta:
+        return "without numbers (of the device meta)"
+    if own.is_floating_point() and not weight.is_floating_point():
+        return f"of type {str(weight.dtype).removeprefix('torch.')}"
+    return ""
 
 
 def axis_size(state: Mapping[str, Tensor], name: str, axis: int = 0) -> int:
@@ -125,6 +190,15 @@ def check_counts(config: Mapping[str, Any], path: str | Path, keys: Sequence[str
     for key in keys:
         if key in config and (type(config[key]) is not int or config[key] < 1):
             raise UserError(f"{path}: {key} is {config[key]!r}; it must be a whole number of 1 or more")
+
+
+@contextmanager
+def blaming(config: str | Path | None) -> Iterator[None]:
+    """A UserError about sizes, raised inside, names the config that they come from, if there is one."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{config}: {error}" if config else str(error)) from None
 
 
 def read_config(path: str | Path, needs: Sequence[str]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ Higher means better matched.  NaN means "could not score"; it is left out of mea
 its image and its caption alone: not on batch size, order or neighbours.
 """
 
-import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
@@ -16,6 +16,7 @@ from probing_vlp.errors import UserError
 from probing_vlp.lookup import lookup
 from probing_vlp.records import FeatureVector, Pixels, References, Regions
 from probing_vlp.scorers._mini import mini_files, read_mini
+from probing_vlp.scorers._options import as_path, checked
 
 Visual = Pixels | Regions | References | FeatureVector
 
@@ -86,37 +87,59 @@ def load_scorer(
     """Make the scorer of a SCORERS row or of "package.module:Class".
 
     Arguments that are None are not passed on, nor is `device` to a class that has no such argument.  `device="auto"` is
-    the accelerator if there is one, else the CPU.  Of a mini model trained here `checkpoint` is the folder, which names
-    its own config and vocabulary; the scorer then has `mini`, what is known of its making.
+    the accelerator if there is one, else the CPU.  Raises UserError for an option of another type than the class
+    declares.  Of a mini model trained here `checkpoint` is the folder, which names its own config and vocabulary; the
+    scorer then has `mini`, what is known of its making.
     """
     from probing_vlp.scorers import SCORERS
 
     make = lookup(name, SCORERS, "scorer")
-    given = {"checkpoint": checkpoint, "config": config, "vocab": vocab, "dtype": dtype, **options}
-    chosen = {key: value for key, value in given.items() if value is not None} | mini_files(name, checkpoint)
+    paths = {"checkpoint": checkpoint, "config": config, "vocab": vocab}
+    given = {**{key: as_path(f"scorer {name}", key, path) for key, path in paths.items()}, "dtype": dtype, **options}
+    chosen = {key: value for key, value in given.items() if value is not None} | mini_files(name, given["checkpoint"])
+    parameters = parameters_of(make, name)
+    chosen = checked(f"scorer {name}", chosen, parameters)
+    if "device" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        chosen["device"] = find_device(device)
     try:
-        takes = inspect.signature(make)
+        signature(make).bind(**chosen)
+    except TypeError as error:
+        known = ", ".join(key for key in parameters if key != "device")
+        raise UserError(f"options of scorer '{name}': {error}; it takes {known or 'none'}") from None
+    scorer: Any = make(**chosen)
+    if mini := read_mini(given["checkpoint"]):
+        scorer.mini = mini
+    return scorer
+
+
+def parameters_of(make: Any, name: str) -> Mapping[str, Parameter]:
+    """What a scorer is made from; UserError for what cannot be made."""
+    try:
+        return signature(make).parameters
     except (TypeError, ValueError):
         raise UserError(
             f"scorer '{name}': {make!r} is not a class of ours to make; name one with encode and score"
         ) from None
-    if "device" in takes.parameters or any(p.kind is p.VAR_KEYWORD for p in takes.parameters.values()):
-        where = "cuda" if torch.cuda.is_available() else "cpu"
-        chosen["device"] = torch.device(where if device == "auto" else device)
+
+
+def find_device(name: Any) -> torch.device:
+    """The device called `name`; UserError for one that is not here or holds no numbers ("meta")."""
+    from probing_vlp.data.extract import pick_device
+
     try:
-        takes.bind(**chosen)
-    except TypeError as error:
-        known = ", ".join(key for key in takes.parameters if key != "device")
-        raise UserError(f"options of scorer '{name}': {error}; it takes {known or 'none'}") from None
-    scorer: Any = make(**chosen)
-    if mini := read_mini(checkpoint):
-        scorer.mini = mini
-    return scorer
+        device = pick_device(str(name))
+    except UserError as error:
+        said = str(error).removeprefix(f"--device {name}: ")
+    else:
+        if device.type != "meta":
+            return device
+        said = "it holds no numbers"
+    raise UserError(f"device '{name}' cannot be used ({said}); give cpu, or cuda where there is a GPU")
 
 
 def trusting(name: str, trust_pickle: bool) -> dict[str, bool]:
     """The option `trust_pickle` for a scorer that takes it, if it is wanted."""
     from probing_vlp.scorers import SCORERS
 
-    takes = trust_pickle and "trust_pickle" in inspect.signature(lookup(name, SCORERS, "scorer")).parameters
+    takes = trust_pickle and "trust_pickle" in parameters_of(lookup(name, SCORERS, "scorer"), name)
     return {"trust_pickle": True} if takes else {}

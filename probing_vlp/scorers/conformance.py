@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from probing_vlp.errors import UserError
 from probing_vlp.scorers.base import Scorer
 
 IMAGES = 4
@@ -40,7 +41,7 @@ def declared(subject: Subject) -> None:
     assert not missing and isinstance(scorer, Scorer), f"the class has no {', '.join(missing)}"
     assert isinstance(scorer.name, str) and scorer.name, f"name is {scorer.name!r}: give it a word"
     assert scorer.visual in KINDS, f"visual is {scorer.visual!r}, not one of {', '.join(KINDS)}"
-    assert scorer.unit in RANGES, f"unit is {scorer.unit!r}, not one of {', '.join(RANGES)}"
+    assert scorer.unit in tuple(RANGES), f"unit is {scorer.unit!r}, not one of {', '.join(RANGES)}"
 
 
 def shape(subject: Subject) -> None:
@@ -50,6 +51,15 @@ def shape(subject: Subject) -> None:
     assert scores.shape == (IMAGES,), f"score() gave shape {tuple(scores.shape)} for {IMAGES} captions, not ({IMAGES},)"
     assert scores.dtype == torch.float32, f"score() gave {scores.dtype}, not torch.float32"
     assert scores.device.type == "cpu", f"score() left the scores on {scores.device}: return them with .cpu()"
+
+
+def useless(subject: Subject) -> bool:
+    """Whether score() fails, or gives no tensor of one number a caption: then no other check could say more."""
+    try:
+        scores = subject.score(range(IMAGES), CAPTIONS)
+    except (Exception, SystemExit):
+        return True
+    return not isinstance(scores, Tensor) or scores.shape != (IMAGES,)
 
 
 def unit_range(subject: Subject) -> None:
@@ -165,17 +175,22 @@ def same(one: Tensor, other: Tensor, subject: Subject, here: str, there: str) ->
 
 
 def run_checks(subject: Subject) -> Iterator[tuple[str, str]]:
-    """What each check looks at, and what it found wrong ("" if nothing)."""
-    from probing_vlp.errors import UserError
-
+    """What each check looks at, and what it found wrong ("" if nothing); ends after `shape` where the scores are of no
+    use to the others."""
     for check in CHECKS:
-        wrong = ""
-        try:
-            check(subject)
-        except AssertionError as error:
-            wrong = str(error)
-        except UserError:
-            raise
-        except Exception as error:  # of somebody else's class, whatever it is
-            wrong = f"{type(error).__name__}: {error}"
-        yield (check.__doc__ or check.__name__).strip(), " ".join(wrong.split())
+        wrong = _wrong(check, subject)
+        yield (check.__doc__ or check.__name__).strip(), wrong
+        if check is shape and wrong and useless(subject):
+            return
+
+
+def _wrong(check: Callable[[Subject], None], subject: Subject) -> str:
+    try:
+        check(subject)
+    except AssertionError as error:
+        return " ".join(str(error).split())
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # of somebody else's class, whatever it is
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    return ""

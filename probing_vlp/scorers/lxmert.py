@@ -11,11 +11,12 @@ ones), without a mask: images with fewer regions than others of a batch are scor
 x1 y1 x2 y2 over the image's size.
 
 The authors' code has BERT's config built in; give `config` (BERT's own JSON, or transformers' of LXMERT) where the
-heads are not 64 wide.  Layers are always counted in the file.
+heads are not 64 wide.  Layers are those that the config names (`l_layers`, `x_layers`, `r_layers`), else those of the
+file, which has 9, 5 and 5 where it is 768 wide.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,27 @@ from torch import Tensor, nn
 from probing_vlp.errors import UserError
 from probing_vlp.records import Regions
 from probing_vlp.scorers._bert import activation, additive_mask, check_heads
+from probing_vlp.scorers._kinds import check_model, count_layers
 from probing_vlp.scorers._pairs import RegionScorer
-from probing_vlp.scorers._weights import axis_size, load_strictly, place, read_checkpoint, read_config, state_dict
+from probing_vlp.scorers._weights import (
+    axis_size,
+    blaming,
+    check_counts,
+    load_strictly,
+    place,
+    read_checkpoint,
+    read_config,
+    state_dict,
+)
 from probing_vlp.scorers._wordpiece import WordPieces
 
 PIECES = 20
 NEEDS = ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size")
 OPTIONAL = ("hidden_act", "max_position_embeddings", "type_vocab_size")
 OTHER_TASKS = ("cls.predictions.", "obj_predict_head.", "answer_head.")
-LAYERS = {"l_layers": "layer", "x_layers": "x_layers", "r_layers": "r_layers"}
+LAYERS = {"l_layers": ("layer", 9), "x_layers": ("x_layers", 5), "r_layers": ("r_layers", 5)}
+"""What the file calls each kind of layer, and how many the published model has."""
+PUBLISHED_WIDTH = 768
 
 
 class LxmertScorer(RegionScorer):
@@ -52,7 +65,8 @@ class LxmertScorer(RegionScorer):
         score: str = "match",
         trust_pickle: bool = False,
     ) -> None:
-        state = state_dict(read_checkpoint(checkpoint, trust_pickle), checkpoint, lxmert_key)
+        check_model(found := read_checkpoint(checkpoint, trust_pickle), checkpoint, "LXMERT")
+        state = state_dict(found, checkpoint, lxmert_key)
         if not any(key.startswith("cls.seq_relationship.") for key in state) and any(
             "x_layers" in key for key in state
         ):
@@ -60,11 +74,12 @@ class LxmertScorer(RegionScorer):
                 f"{checkpoint}: has no matching head (cls.seq_relationship), like files fine-tuned for another task; "
                 "give the pre-trained file"
             )
-        sizes = sizes_of(state)
-        if config:
-            given = read_config(config, NEEDS)
-            sizes |= {key: given[key] for key in (*NEEDS, *OPTIONAL) if key in given}
-        network = Lxmert(sizes)
+        given = read_config(config, NEEDS) if config else {}
+        check_counts(given, config or checkpoint, (*NEEDS, *OPTIONAL[1:], *LAYERS))
+        sizes = sizes_of(state) | {key: given[key] for key in (*NEEDS, *OPTIONAL, *LAYERS) if key in given}
+        sizes |= layers_of(state, checkpoint, [name for name in LAYERS if name not in given])
+        with blaming(config):
+            network = Lxmert(sizes)
         place(network, device, dtype)  # before loading, so that float64 weights keep their digits
         load_strictly(network, state, checkpoint, "LXMERT", OTHER_TASKS)
         super().__init__(network, score, {"match": "probability", "logit": "logit"})
@@ -91,10 +106,6 @@ def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """What transformers' config wants to know, read off a state dict's shapes; heads are 64 wide, as in BERT."""
 
     size = functools.partial(axis_size, state)
-
-    def layers(kind: str) -> int:
-        return len({key.split(".")[3] for key in state if key.startswith(f"bert.encoder.{kind}.")})
-
     hidden = size("bert.pooler.dense.bias")
     return {
         "vocab_size": size("bert.embeddings.word_embeddings.weight"),
@@ -104,7 +115,17 @@ def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "num_attention_heads": max(1, hidden // 64),
         "intermediate_size": size("bert.encoder.x_layers.0.lang_inter.dense.bias"),
         "visual_feat_dim": size("bert.encoder.visn_fc.visn_fc.weight", 1),
-    } | {name: layers(kind) for name, kind in LAYERS.items()}
+    }
+
+
+def layers_of(state: Mapping[str, Tensor], path: str | Path, names: Sequence[str]) -> dict[str, int]:
+    """How many layers of each of these kinds the file has; UserError for a file that lacks some."""
+    published = axis_size(state, "bert.pooler.dense.bias") == PUBLISHED_WIDTH
+    return {
+        name: count_layers(state, f"bert.encoder.{kind}.", path, name, usual if published else 0)
+        for name, (kind, usual) in LAYERS.items()
+        if name in names
+    }
 
 
 class Lxmert(nn.Module):

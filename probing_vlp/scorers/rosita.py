@@ -25,11 +25,14 @@ from probing_vlp.errors import UserError
 from probing_vlp.files import read_bytes
 from probing_vlp.records import Regions
 from probing_vlp.scorers._bert import EPSILON, Encoder, Pooler, TextEmbeddings, additive_mask
+from probing_vlp.scorers._kinds import PUBLISHED, check_model, count_layers
 from probing_vlp.scorers._pairs import RegionScorer
 from probing_vlp.scorers._weights import (
     axis_size,
+    blaming,
     check_counts,
     check_heads_known,
+    inside,
     load_strictly,
     place,
     read_checkpoint,
@@ -67,10 +70,13 @@ class RositaScorer(RegionScorer):
         score: str = "match",
         trust_pickle: bool = False,
     ) -> None:
-        state = flat_state(read_checkpoint(checkpoint, trust_pickle), checkpoint)
+        check_model(found := read_checkpoint(checkpoint, trust_pickle), checkpoint, "ROSITA")
+        state = flat_state(found, checkpoint)
         words = axis_size(state, WORDS)
-        sizes = read_cfg(config) if config else sizes_of(state)
-        network = place(Rosita(sizes, words), device, dtype)
+        sizes = read_cfg(config) if config else sizes_of(state, checkpoint)
+        with blaming(config):
+            network = Rosita(sizes, words)
+        place(network, device, dtype)
         load_strictly(network, state, checkpoint, "ROSITA", called=rosita_name)
         check_heads_known(sizes["HSIZE"], checkpoint, config)
         super().__init__(network, score, {"match": "probability", "logit": "logit"})
@@ -96,9 +102,15 @@ def flat_state(found: Any, path: str | Path) -> dict[str, Tensor]:
     parts = {part: found[part] for part in PARTS if part in found} if isinstance(found, Mapping) else {}
     if not parts:
         held = ", ".join(map(str, list(found)[:5])) if isinstance(found, Mapping) else type(found).__name__
-        raise UserError(f"{path}: not a checkpoint of ROSITA: it holds {held}, and no {', '.join(PARTS)}")
+        held = held or "nothing"
+        where = inside(found, _has_parts) if isinstance(found, Mapping) else ""
+        raise UserError(f"{path}: not a checkpoint of ROSITA: it holds {held}, and no {', '.join(PARTS)}{where}")
     states = {part: state_dict(weights, f"{path} ({part})") for part, weights in parts.items()}
     return {f"{part}.{key}": weight for part, weights in states.items() for key, weight in weights.items()}
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(part in value for part in PARTS)
 
 
 def rosita_name(key: str) -> str:
@@ -123,18 +135,21 @@ def read_cfg(path: str | Path) -> dict[str, Any]:
     config = {**DEFAULTS, **given, "PAD_MAX": {**DEFAULTS["PAD_MAX"], **limits}}
     check_counts(config, path, [key for key in DEFAULTS if key != "PAD_MAX"])
     check_counts(config["PAD_MAX"], path, ["text", "image"])
+    pieces, most = config["PAD_MAX"]["text"], config["POS_EMB_IN_SIZE"]
+    if not 2 < pieces <= most:  # [CLS], a piece, [SEP]
+        raise UserError(f"{path}: PAD_MAX.text is {pieces}; it must be 3 or more, and {most} (POS_EMB_IN_SIZE) or less")
     return config
 
 
-def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The config that the shapes imply; heads are 64 wide, as in the published size."""
+def sizes_of(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Any]:
+    """The config that the shapes imply; heads are 64 wide, as in the published size.  UserError for missing layers."""
 
     size = axis_size(state, WORDS, 1)
     return {
         **DEFAULTS,
         "HSIZE": size,
         "HHEAD": max(1, size // 64),
-        "LAYER": len({key.split(".")[2] for key in state if key.startswith("backbone.layers.")}),
+        "LAYER": count_layers(state, "backbone.layers.", path, "LAYER", PUBLISHED.get(size, 0)),
         "HFF": axis_size(state, "backbone.layers.0.ffn.dense0.weight"),
         "POS_EMB_IN_SIZE": axis_size(state, "text_embeddings.position_embeddings.weight"),
         "TYPE_EMB_IN_SIZE": axis_size(state, "text_embeddings.token_type_embeddings.weight"),

@@ -22,9 +22,11 @@ from torch import Tensor, nn
 
 from probing_vlp.records import Regions
 from probing_vlp.scorers._bert import EPSILON, Encoder, Pooler, TextEmbeddings, additive_mask
+from probing_vlp.scorers._kinds import PUBLISHED, check_model, count_layers
 from probing_vlp.scorers._pairs import RegionScorer
 from probing_vlp.scorers._weights import (
     axis_size,
+    blaming,
     check_counts,
     check_heads_known,
     load_strictly,
@@ -57,15 +59,16 @@ class UniterScorer(RegionScorer):
         trust_pickle: bool = False,
     ) -> None:
         """`regions`: so many, whatever their confidence (the authors' `num_bb` with `conf_th` -1)."""
-        state = state_dict(read_checkpoint(checkpoint, trust_pickle), checkpoint, uniter_key)
-        sizes = sizes_of(state) | (read_config(config, NEEDS) if config else {})
+        check_model(found := read_checkpoint(checkpoint, trust_pickle), checkpoint, "UNITER")
+        state = state_dict(found, checkpoint, uniter_key)
+        sizes = sizes_of(state) | (read_config(config, NEEDS) if config else layers_of(state, checkpoint))
         check_counts({} if regions is None else {"regions": regions}, "scorer uniter", ["regions"])
         if config:
-            check_counts(sizes, config, (*NEEDS, "max_position_embeddings", "type_vocab_size"))
-        network = place(Uniter(sizes), device, dtype)
-        if not any(key.startswith("rank_output.") for key in state):
-            for part, like in network.get_submodule("itm_output").state_dict().items():
-                state[f"rank_output.{part}"] = state.get(f"itm_output.{part}", like)[1:]
+            check_counts(sizes, config, (*NEEDS, "max_position_embeddings", "type_vocab_size", "feature_size"))
+        with blaming(config):
+            network = Uniter(sizes)
+        place(network, device, dtype)
+        add_rank(state, network.itm_output.state_dict())
         load_strictly(network, state, checkpoint, "UNITER", OTHER_TASKS)
         check_heads_known(sizes["hidden_size"], checkpoint, config)
         units = {"match": "probability", "logit": "logit", "rank": "logit", "rank_sigmoid": "probability"}
@@ -101,6 +104,23 @@ def uniter_key(key: str) -> str:
     return "uniter." + key.removeprefix("bert.") if key.startswith("bert.") else key
 
 
+def add_rank(state: dict[str, Tensor], like: Mapping[str, Tensor]) -> None:
+    """Where a file has no `rank_output`, row 1 of `itm_output` is it; `like`: what that is in the network."""
+    if any(key.startswith("rank_output.") for key in state):
+        return
+    for part, own in like.items():
+        given = state.get(f"itm_output.{part}", own)  # one of another size, or sparse, is complained of by its own name
+        fits = given.shape == own.shape and given.layout is torch.strided
+        state[f"rank_output.{part}"] = (given if fits else own)[1:]
+
+
+def layers_of(state: Mapping[str, Tensor], path: str | Path) -> dict[str, int]:
+    """The part of the config that numbers of layers imply; UserError for a file that lacks some."""
+    width = axis_size(state, "uniter.embeddings.word_embeddings.weight", 1)
+    count = count_layers(state, "uniter.encoder.layer.", path, "num_hidden_layers", PUBLISHED.get(width, 0))
+    return {"num_hidden_layers": count}
+
+
 def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """The config that a state dict's shapes imply; heads are 64 wide, as in both published sizes."""
 
@@ -111,7 +131,6 @@ def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
     return {
         "vocab_size": size("embeddings.word_embeddings.weight"),
         "hidden_size": hidden,
-        "num_hidden_layers": len({key.split(".")[3] for key in state if key.startswith("uniter.encoder.layer.")}),
         "num_attention_heads": max(1, hidden // 64),
         "intermediate_size": size("encoder.layer.0.intermediate.dense.bias"),
         "max_position_embeddings": size("embeddings.position_embeddings.weight"),

@@ -28,16 +28,28 @@ from torch import Tensor
 
 from probing_vlp.errors import UserError
 from probing_vlp.records import Regions
+from probing_vlp.scorers._kinds import PUBLISHED, check_model, count_layers
 from probing_vlp.scorers._pairs import RegionScorer
 from probing_vlp.scorers._vilbert import Vilbert
-from probing_vlp.scorers._weights import axis_size, load_strictly, place, read_checkpoint, read_config, state_dict
+from probing_vlp.scorers._weights import (
+    axis_size,
+    blaming,
+    check_counts,
+    load_strictly,
+    place,
+    read_checkpoint,
+    read_config,
+    state_dict,
+)
 from probing_vlp.scorers._wordpiece import SPECIAL, WordPieces
 
-NEEDS = (
+COUNTS = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
     *("v_hidden_size", "v_num_hidden_layers", "v_num_attention_heads", "v_intermediate_size"),
-    *("bi_hidden_size", "bi_num_attention_heads", "v_biattention_id", "t_biattention_id"),
+    *("bi_hidden_size", "bi_num_attention_heads"),
 )
+NEEDS = (*COUNTS, "v_biattention_id", "t_biattention_id")
+OPTIONAL = ("max_position_embeddings", "type_vocab_size", "v_feature_size")
 OTHER_MODELS = {"model": "bert", "dynamic_attention": False, "with_coattention": True}
 """Settings of the authors' code of which only these values are known here, and those of their configs."""
 OTHER_TASKS = (
@@ -67,16 +79,18 @@ class VilbertScorer(RegionScorer):
         task: int = 7,
         trust_pickle: bool = False,
     ) -> None:
-        state = state_dict(read_checkpoint(checkpoint, trust_pickle), checkpoint)
+        check_model(found := read_checkpoint(checkpoint, trust_pickle), checkpoint, "ViLBERT")
+        state = state_dict(found, checkpoint)
         state = {key: value for key, value in state.items() if UNUSED not in key}
-        sizes = read_config(config, NEEDS) if config else sizes_of(state)
-        check_kind(sizes, config)
+        sizes = read_config(config, NEEDS) if config else sizes_of(state, checkpoint)
+        check_kind(sizes, config or checkpoint)
         units = {"match": "probability", "logit": "logit"}
         if retrieval := any(key.startswith("vil_logit.") for key in state):
             units |= {"vil_logit": "logit", "vil_probability": "probability"}
         elif score.startswith("vil_"):
             raise UserError(f"{checkpoint}: has no vil_logit, so no score '{score}'; give the multi-task file")
-        network = Vilbert(sizes, retrieval, tasks := tasks_of(sizes, state), task)
+        with blaming(config):
+            network = Vilbert(sizes, retrieval, tasks := tasks_of(sizes, state), task)
         if tasks and not 0 <= task < tasks:
             raise UserError(f"vilbert: no task {task}; 0 to {tasks - 1} are known (7: COCO retrieval, 8: Flickr30k)")
         place(network, device, dtype)  # before loading, so that float64 weights keep their digits
@@ -106,8 +120,11 @@ def unit_boxes(image: Regions) -> np.ndarray:
     return np.concatenate([boxes / np.array([image.width, image.height] * 2, np.float32), share[:, None]], 1)
 
 
-def check_kind(config: Mapping[str, Any], path: str | Path | None) -> None:
-    """UserError for a setting of the authors' code that changes the network and is not known here."""
+def check_kind(config: Mapping[str, Any], path: str | Path) -> None:
+    """UserError for a size that is none, and for a setting of the authors' code that is not known here."""
+    check_counts(config, path, (*COUNTS, *OPTIONAL))
+    if type(tokens := config.get("task_specific_tokens", False)) is not bool:
+        raise UserError(f"{path}: task_specific_tokens is {tokens!r}; it must be true or false")
     for key, known in OTHER_MODELS.items():
         if (value := config.get(key, known)) != known:
             raise UserError(f"{path}: {key} {value} is not supported, only {known}")
@@ -121,20 +138,30 @@ def tasks_of(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> int:
     return TASKS if table is None else len(table)
 
 
-def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
+def layers_of(state: Mapping[str, Tensor], path: str | Path, width: int) -> tuple[int, int]:
+    """Layers of the text, and of the image, which has as many co-attentions; UserError for a file that lacks some."""
+
+    def layers(kind: str, option: str, published: int) -> int:
+        return count_layers(state, f"bert.encoder.{kind}.", path, option, published)
+
+    depth, pairs = PUBLISHED.get(width, 0), 6 if width in PUBLISHED else 0
+    image = {"v_layer": "v_num_hidden_layers", "c_layer": "v_biattention_id"}
+    most = max(layers(kind, option, pairs) for kind, option in image.items())
+    for kind, option in image.items():
+        layers(kind, option, most)
+    return layers("layer", "num_hidden_layers", depth), most
+
+
+def sizes_of(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Any]:
     """The config that a state dict's shapes imply, if heads and order of layers are as in the published ones.
 
     Heads of the text are 64 wide, the others 128; co-attention i comes before image layer i, the last before the last
-    text layer.
+    text layer.  UserError for missing layers.
     """
 
     size = functools.partial(axis_size, state)
-
-    def layers(kind: str) -> int:
-        return len({key.split(".")[3] for key in state if key.startswith(f"bert.encoder.{kind}.")})
-
     text, image, both = (size(f"bert.{key}.dense.{part}", axis) for key, part, axis in POOLED)
-    depth, v_depth, pairs = max(1, layers("layer")), max(1, layers("v_layer")), max(1, layers("c_layer"))
+    depth, pairs = layers_of(state, path, text)
     return {
         "vocab_size": size("bert.embeddings.word_embeddings.weight"),
         "max_position_embeddings": size("bert.embeddings.position_embeddings.weight"),
@@ -145,7 +172,7 @@ def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "intermediate_size": size("bert.encoder.layer.0.intermediate.dense.bias"),
         "v_feature_size": size("bert.v_embeddings.image_embeddings.weight", 1),
         "v_hidden_size": image,
-        "v_num_hidden_layers": v_depth,
+        "v_num_hidden_layers": pairs,
         "v_num_attention_heads": max(1, image // 128),
         "v_intermediate_size": size("bert.encoder.v_layer.0.intermediate.dense.bias"),
         "bi_hidden_size": both,
