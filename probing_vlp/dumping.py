@@ -268,8 +268,12 @@ def unscored(records: Sequence[CaptionRecord], names: Sequence[str]) -> str:
 
 
 def data_of(found: CaptionDump, given: DataConfig) -> DataConfig:
-    """The data that the captions were made from, as far as the dump says, with what is given in its place."""
+    """The data that the captions were made from, as far as the dump says, with what is given in its place.
+
+    Trust in pickles is never taken from a dump, which may be somebody else's.
+    """
     stated = known_options(found.header.get("config", {}).get("data", {}), found.path or Path(found.name))
+    stated = {key: value for key, value in stated.items() if key != "trust_pickle"}
     usual = vars(DataConfig())
     return DataConfig(
         **{**usual, **stated, **{key: value for key, value in vars(given).items() if value != usual[key]}}

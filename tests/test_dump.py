@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from probing_vlp.dump import finite_or_none, parse_record, read_dump, record_line, write_coco_results, write_dump
+from probing_vlp.data.visuals import DataConfig
+from probing_vlp.dump import (
+    CaptionDump,
+    finite_or_none,
+    parse_record,
+    read_dump,
+    record_line,
+    write_coco_results,
+    write_dump,
+)
+from probing_vlp.dumping import data_of
 from probing_vlp.errors import UserError
 from probing_vlp.records import CaptionRecord
 
@@ -235,3 +245,9 @@ def test_a_failed_write_leaves_the_old_dump(path: Path) -> None:
         write_dump(path, {"name": object()}, RECORDS)
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == ["test.jsonl"]
+
+
+def test_trust_in_pickles_is_not_taken_from_a_dump() -> None:
+    found = CaptionDump("d", (), {"config": {"data": {"source": "photos.json", "trust_pickle": True}}})
+    assert data_of(found, DataConfig()) == DataConfig(source="photos.json")
+    assert data_of(found, DataConfig(trust_pickle=True)).trust_pickle
