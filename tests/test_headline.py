@@ -1,10 +1,15 @@
 """What the first screen says, from rows made by hand."""
 
+import pytest
 from report_world import IDS
 
+from analysis.inputs import said_by_hand
 from analysis.report.headline import Verdict, by_scorer, headline, proviso, sentence, verdicts
 from analysis.report.hero import marked, pick_hero, repeated
+from analysis.report.making import find_judges
+from analysis.report.page import pleased
 from probing_vlp.dump import CaptionDump
+from probing_vlp.errors import UserError
 from probing_vlp.pages.results import Row
 from probing_vlp.records import CaptionRecord
 
@@ -97,3 +102,32 @@ def test_the_photograph_is_picked_by_rule() -> None:
     assert fallen is not None and "5 photographs whose caption changed (on average the score did not" in fallen.rule
     assert fallen.shifts[0].after == 0.0  # the median of the five, not the one that rose
     assert pick_hero([ce, dump("S", ["a dog on a bed"] * 5, [0.0] * 5, signature=reward)], IDS, "clip") is None
+
+
+def row_of(name: str, model: str, value: float = 0.1) -> Row:
+    return Row(name, model, value, None, None, 5, "", "")
+
+
+def test_who_judges_the_habits_of_captions() -> None:
+    ce, other = dump("CE", ["a"] * 5, [0.1] * 5), dump("theirs", ["b"] * 5, [0.2] * 5)
+    ours = dump("S", ["b"] * 5, [0.2] * 5, signature={"reward": {"cider": 1.0}})
+    clip, blip = row_of("verify:dump/shuffled:change", "clip"), row_of("verify:dump/shuffled:change", "blip")
+    assert find_judges([ce, ours], [clip]) == {"S": "cider"}  # what it was trained to please
+    assert find_judges([ce, other], [clip]) == {"theirs": "clip"}  # the one that was asked
+    assert find_judges([ce, other], [clip, blip]) == {} == find_judges([ce, other], [])
+
+
+def test_what_a_dump_was_trained_to_please_may_be_said() -> None:
+    ce, other = dump("CE", ["a"] * 5, [0.1] * 5), dump("theirs", ["b"] * 5, [0.2] * 5)
+    assert find_judges(said_by_hand([ce, other], {"theirs": "blip"}), []) == {"theirs": "blip"}
+    with pytest.raises(UserError, match=r"--trained\.mine: no dump of that name; there are CE, theirs"):
+        said_by_hand([ce, other], {"mine": "blip"})
+    ours = dump("S", ["b"] * 5, [0.2] * 5, signature={"reward": {"cider": 1.0}})
+    with pytest.raises(UserError, match=r"--trained\.S clip: its header says cider; leave it out"):
+        said_by_hand([ce, ours], {"S": "clip"})
+
+
+def test_whether_the_scorer_was_pleased_at_all() -> None:
+    fell, rose = row_of("score_difference:clip", "S", -0.1), row_of("score_difference:clip", "S", 0.1)
+    assert pleased([rose], {"S": ["clip"]}) and not pleased([fell], {"S": ["clip"]})
+    assert pleased([], {"S": ["clip"]}) and pleased([fell], {"S": []})  # nobody knows
