@@ -1,6 +1,5 @@
 """What a report is made of, checked before anything is measured: dumps, their images, the folder to write to."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from analysis.context import Context, load_context
 from probing_vlp.data.text import is_foreign
 from probing_vlp.dump import CaptionDump, read_dump
 from probing_vlp.errors import UserError
+from probing_vlp.files import nearest
 
 PEOPLE = "human"
 """The model of rows about people's captions, which no dump can be."""
@@ -123,15 +123,12 @@ def data_of(dumps: Sequence[CaptionDump]) -> str:
 
 
 def check_folder(out: Path) -> None:
-    """Raise UserError if `out` can be neither written to nor made; root is told yes by `os.access` even of /proc."""
-    nearest = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
-    if not nearest.is_dir():
-        raise UserError(f"{nearest}: is a file, so nothing can lie in or under it; give another --out")
-    try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise UserError(f"{nearest}: cannot be written to ({error.strerror}); give another --out") from None
+    """Raise UserError if `out` can be neither written to nor made."""
+    place, refused = nearest(out)
+    if not place.is_dir():
+        raise UserError(f"{place}: is a file, so nothing can lie in or under it; give another --out")
+    if refused:
+        raise UserError(f"{place}: cannot be written to ({refused}); give another --out")
 
 
 def said_by_hand(dumps: Sequence[CaptionDump], trained: Mapping[str, str]) -> list[CaptionDump]:

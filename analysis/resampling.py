@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.ratios import CAPTIONS, Ratio
-from probing_vlp.stats import Estimate, divide, quantiles, resampled
+from probing_vlp.stats import Estimate, bootstrap_ratios, divide, quantiles, resampled
 
 
 class Sums(NamedTuple):
@@ -35,8 +35,8 @@ def take(sums: Sums, images: np.ndarray) -> Sums:
 
 def estimates(ratios: Mapping[str, Ratio], sums: Sums, generator: np.random.Generator, draws: int) -> list[Estimate]:
     """sum(top) / sum(bottom) of each ratio; NaN where the bottom is zero."""
-    table = _table(ratios, sums)
-    return quantiles(divide(table.sum(0)), divide(resampled(table, generator, draws)), len(table))
+    tops, bottoms = np.split(_table(ratios, sums), 2, axis=1)
+    return bootstrap_ratios(tops, bottoms, generator, draws)
 
 
 def changes(

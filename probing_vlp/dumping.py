@@ -6,7 +6,6 @@ A dump grows in a file beside its place (`.NAME.partial`), a chunk of images at 
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import END, Vocabulary
 from probing_vlp.dump import CaptionDump, finite_or_none, parse_record, read_dump, record_line, write_dump
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write, naming, sha256_file
+from probing_vlp.files import atomic_write, naming, nearest, sha256_file
 from probing_vlp.records import CaptionRecord, Image
 from probing_vlp.training.rewards import encode_images, load_scorers, mini_scorers, score_captions, seen_by
 
@@ -253,11 +252,9 @@ def check_place(out: Path) -> None:
     """UserError, or the system's own error, for a path that cannot be written; leaves nothing behind."""
     if out.is_dir():
         raise UserError(f"{out}: is a folder; name the dump file with --out")
-    above = next(folder for folder in out.absolute().parents if folder.exists())
-    try:
-        tempfile.TemporaryFile(dir=above).close()
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written in {above} ({error.strerror}); give another --out") from None
+    above, refused = nearest(out.absolute().parent)
+    if refused:
+        raise UserError(f"{out}: cannot be written in {above} ({refused}); give another --out")
 
 
 def unscored(records: Sequence[CaptionRecord], names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import errno
 import glob
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,6 +47,19 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError as error:
         raise UserError(f"{folder}: no folder can be made there ({error.strerror}); give another path") from None
+
+
+def nearest(path: Path) -> tuple[Path, str]:
+    """What of a path exists, itself or above it, and why no file can be made there; "" if one can.
+
+    It is tried: root is told yes by `os.access` even of /proc.
+    """
+    place = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    try:
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        return place, error.strerror or str(error)
+    return place, ""
 
 
 @contextmanager
