@@ -13,23 +13,23 @@ from probing_vlp.cli import Command, main
 
 COMMANDS = {
     "demo": Command(
-        "probing_vlp.demo:DemoConfig",
-        "probing_vlp.demo:run",
+        "probing_vlp.commands.demo:DemoConfig",
+        "probing_vlp.commands.demo:run",
         "the whole story on the embedded data, in under ten minutes",
     ),
     "story": Command(
-        "probing_vlp.story:StoryConfig",
-        "probing_vlp.story:run",
+        "probing_vlp.commands.story:StoryConfig",
+        "probing_vlp.commands.story:run",
         "the probe of one scorer, end to end: train, dump, report",
     ),
     "matrix": Command(
-        "probing_vlp.crossing:MatrixConfig",
-        "probing_vlp.crossing:run",
+        "probing_vlp.commands.matrix:MatrixConfig",
+        "probing_vlp.commands.matrix:run",
         "every captioner of those stories under every scorer",
     ),
     "calibrate": Command(
-        "probing_vlp.calibration:CalibrateConfig",
-        "probing_vlp.calibration:run",
+        "probing_vlp.commands.calibrate:CalibrateConfig",
+        "probing_vlp.commands.calibrate:run",
         "whether the analysis names flaws that were planted into scorers",
     ),
     "data": Command(
@@ -54,27 +54,31 @@ COMMANDS = {
         "file",
     ),
     "dump": Command(
-        "probing_vlp.dumping:DumpConfig", "probing_vlp.dumping:dump", "describe a split with a trained captioner"
+        "probing_vlp.commands.dump:DumpConfig",
+        "probing_vlp.commands.dump:dump",
+        "describe a split with a trained captioner",
     ),
     "nearest": Command(
-        "probing_vlp.nearest:NearestConfig",
-        "probing_vlp.nearest:run",
+        "probing_vlp.commands.nearest:NearestConfig",
+        "probing_vlp.commands.nearest:run",
         "describe a split with captions of similar training images",
     ),
-    "score": Command("probing_vlp.dumping:ScoreConfig", "probing_vlp.dumping:score", "score the captions of any dump"),
+    "score": Command(
+        "probing_vlp.commands.score:ScoreConfig", "probing_vlp.commands.score:score", "score the captions of any dump"
+    ),
     "verify": Command(
-        "probing_vlp.verifying:VerifyConfig",
-        "probing_vlp.verifying:verify",
+        "probing_vlp.commands.verify:VerifyConfig",
+        "probing_vlp.commands.verify:verify",
         "what a change of a caption is worth to a scorer",
     ),
     "template": Command(
-        "probing_vlp.templating:TemplateConfig",
-        "probing_vlp.templating:run",
+        "probing_vlp.commands.template:TemplateConfig",
+        "probing_vlp.commands.template:run",
         "visual words in the paper's templates or your own",
     ),
     "check-scorer": Command(
-        "probing_vlp.check_scorer:CheckConfig",
-        "probing_vlp.check_scorer:run",
+        "probing_vlp.commands.check_scorer:CheckConfig",
+        "probing_vlp.commands.check_scorer:run",
         "whether a scorer, yours too, does what training needs",
         "scorer",
     ),

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from programs import TESTS, Programs, flags
+from programs import HELPERS, ROOT, Programs, flags
 from world import World, make_world
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
     folder = tmp_path_factory.mktemp("programs")
-    return Programs(folder, {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ["PYTHONPATH"]])})
+    return Programs(folder, {"PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ["PYTHONPATH"]])})
 
 
 @pytest.fixture(scope="session")

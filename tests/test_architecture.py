@@ -21,10 +21,8 @@ LAYERS = (
     {"data"},
     {"captioner", "scorers"},
     {"training", "taxonomy", "similarity"},
-    {"chapters", "check_scorer", "dumping", "nearest"},
     {"experiments"},
-    {"calibration", "demo", "story", "templating", "verifying"},
-    {"crossing"},
+    {"commands"},
 )
 """Parts of probing_vlp; a part imports from its own layer or from an earlier one."""
 APART = [
@@ -44,6 +42,7 @@ APART = [
 ROOMS = {
     "analysis": ("", "statistics", "patterns", "drift", "streams", "verification", "habits", "report"),
     "probing_vlp.taxonomy": ("", "asking", "answers", "model", "language", "report"),
+    "probing_vlp.commands": ("chapters", "partial", "scoring", "constructing", ""),
     "probing_vlp.similarity": ("words", "distances", "encoders", "study", "report", ""),
 }
 """Folders of a package, "" its own modules; a room imports from itself or from an earlier one, `__main__` from all."""
@@ -172,7 +171,7 @@ def test_no_torch_behind_what_reads_dumps(start: str) -> None:
 
 
 def test_analyses_read_dumps_and_nothing_of_training() -> None:
-    makers = {"captioner", "scorers", "training", "dumping", "demo"}
+    makers = {"captioner", "scorers", "training", "commands"}
     assert [
         f"{name} imports {imported}"
         for name, imported in arrows()

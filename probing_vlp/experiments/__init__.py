@@ -5,7 +5,7 @@ EXPERIMENTS is the table of names.  An experiment is one function or callable
     construct(cases: Sequence[Case], generator: np.random.Generator) -> list[str | None]
 
 that writes a new caption for each case, or None where the caption offers nothing to change; `base.py` has the nouns.
-Adding one: write it, add its row here, run `pytest tests/test_experiments.py` (the conformance test takes every row).
+Adding one: write it, add its row here, run `pytest tests/experiments` (the conformance test takes every row).
 Experiments of your own need no row: `--experiments '[package.module:function]'`.
 
 The first fourteen are the paper's (Figure 2, Table 7, Figure 3), the others are what it lacks.

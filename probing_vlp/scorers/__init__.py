@@ -1,8 +1,8 @@
 """VLP scorers: SCORERS is the table of names; `load_scorer` makes one.
 
 Adding a scorer: write one file with a class that fits `scorers.base.Scorer`, add its row here, run
-`pytest tests/test_scorers.py` (the conformance suite takes every row).  A class of your own outside the project needs
-no row: `--scorers '{"package.module:Class": 1.0}'`; `probe.py check-scorer package.module:Class` tries it.
+`pytest tests/scorers/test_scorers.py` (the conformance suite takes every row).  A class of your own outside the project
+needs no row: `--scorers '{"package.module:Class": 1.0}'`; `probe.py check-scorer package.module:Class` tries it.
 """
 
 from probing_vlp.scorers.base import Encoded, Scorer, load_scorer

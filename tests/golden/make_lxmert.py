@@ -1,6 +1,6 @@
 """Remake lxmert.json: scores of toy and real regions and captions by the authors' code, with toy weights.
 
-    PROBING_VLP_DATA=... PYTHONPATH=.:tests python tests/golden/make_lxmert.py CHECKOUT
+    PROBING_VLP_DATA=... PYTHONPATH=.:tests/helpers python tests/golden/make_lxmert.py CHECKOUT
 
 CHECKOUT: github.com/airsplay/lxmert at 0db1182b.  Modules that the authors import and this run has no use for are stood
 in for by empty ones.

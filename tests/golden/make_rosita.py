@@ -1,6 +1,6 @@
 """Remake rosita.json: scores of toy and real regions and captions by the authors' code, with toy weights.
 
-    PROBING_VLP_DATA=... PYTHONPATH=.:tests python tests/golden/make_rosita.py CHECKOUT
+    PROBING_VLP_DATA=... PYTHONPATH=.:tests/helpers python tests/golden/make_rosita.py CHECKOUT
 
 CHECKOUT: github.com/MILVLG/rosita at cbb82143.  Nothing is stood in for.
 

@@ -1,6 +1,6 @@
 """Remake uniter.json: scores of toy and real regions and captions by the authors' code, with toy weights.
 
-    PROBING_VLP_DATA=... PYTHONPATH=.:tests python tests/golden/make_uniter.py CHECKOUT
+    PROBING_VLP_DATA=... PYTHONPATH=.:tests/helpers python tests/golden/make_uniter.py CHECKOUT
 
 CHECKOUT: github.com/ChenRocks/UNITER at 1dbfa62b.  Beside this project's packages it takes pytorch-pretrained-bert
 0.6.2 (the tokenizer; installing it with --no-deps is enough) and toolz, which also stands for cytoolz.  apex's

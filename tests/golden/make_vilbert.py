@@ -1,6 +1,6 @@
 """Remake vilbert.json: scores of toy and real regions and captions by the authors' code, with toy weights.
 
-    PROBING_VLP_DATA=... PYTHONPATH=.:tests python tests/golden/make_vilbert.py CHECKOUT
+    PROBING_VLP_DATA=... PYTHONPATH=.:tests/helpers python tests/golden/make_vilbert.py CHECKOUT
 
 CHECKOUT: github.com/facebookresearch/vilbert-multi-task at f22b84a9.  Beside this project's packages it takes lmdb and
 pytorch-transformers 1.1.0 (the tokenizer; installing it with --no-deps is enough).  Modules that the authors import

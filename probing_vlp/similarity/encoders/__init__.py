@@ -6,7 +6,8 @@
     captioner:RUN, static:FILE        the same; for a path alone the family is seen from what lies there
     package.module:Class              your own, see `base.Encoder`
 
-Adding a family: a file with a class that fits `base.Encoder`, a row here, a case in tests/test_similarity_encoders.py.
+Adding a family: a file with a class that fits `base.Encoder`, a row here, a case in
+tests/similarity/test_similarity_encoders.py.
 """
 
 import difflib

@@ -1,0 +1,111 @@
+"""`probe.py dump`: captions of a split by a trained captioner, with scores beside them if asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+
+from probing_vlp import __version__
+from probing_vlp.captioner.checkpoint import find_checkpoint, load_captioner
+from probing_vlp.captioner.decode import decode
+from probing_vlp.captioner.stepper import DecodeConfig, make_stepper
+from probing_vlp.checkpoints import Checkpoint
+from probing_vlp.commands.partial import CHUNK, Partial
+from probing_vlp.commands.scoring import Scoring, known_options
+from probing_vlp.data.visuals import DataConfig, open_visuals
+from probing_vlp.data.vocabulary import END, Vocabulary
+from probing_vlp.files import sha256_file
+from probing_vlp.records import CaptionRecord, Image
+from probing_vlp.training.rewards import load_scorers, mini_scorers
+
+
+@dataclass
+class DumpConfig:
+    """Captions of a split by a trained captioner."""
+
+    run: str = "runs/ce"
+    """Run folder (its best checkpoint) or checkpoint file."""
+    split: str = "test"
+    """Split to describe."""
+    out: str = ""
+    """File to write, gzipped if it ends in .gz, COCO results if it ends in .json; default: RUN/dumps/SPLIT.jsonl."""
+    name: str = ""
+    """Label of the dump in reports; default: the run's name."""
+    resume: bool = False
+    """Go on with a dump that was interrupted."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The data that the captioner was trained on, unless any of these is given."""
+    decoding: DecodeConfig = field(default_factory=DecodeConfig)
+    scorers: list[str] = field(default_factory=list)
+    """Scorers whose raw scores are written beside the captions."""
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Options of the scorers by name."""
+    seed: int = 1
+    """Of sampling."""
+
+
+def dump(config: DumpConfig) -> None:
+    """Decode, score, write."""
+    path = find_checkpoint(config.run)
+    data = config.data if config.data != DataConfig() else trained_on(path)
+    source = open_visuals(data)
+    assert source.store is not None
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model, vocabulary, checkpoint = load_captioner(path, source.store, device)
+    folder = Path(config.run) if Path(config.run).is_dir() else path.parent
+    out = Path(config.out) if config.out else folder / "dumps" / f"{config.split}.jsonl"
+    images = source.data.split(config.split)
+    source.store.check(image.image_id for image in images)
+    scorers = load_scorers(config.scorers, config.options, source.trust_pickle)
+    scoring = Scoring(scorers, config.options, source, images)
+    header = {
+        "name": config.name or folder.name,
+        "split": config.split,
+        "seed": config.seed,
+        "version_of_project": __version__,
+        "run": str(folder),
+        "checkpoint": path.name,
+        "checkpoint_sha256": sha256_file(path),
+        "step": checkpoint.state["step"],
+        "kind": checkpoint.state.get("kind"),
+        "signature": checkpoint.state.get("signature", {}),
+        "config": checkpoint.state.get("config", {}),
+        "decoding": vars(config.decoding),
+        "scorers": list(config.scorers),
+        "options": config.options,
+        "data": data.source,
+        "features": data.features,
+        "mini_scorers": sorted({*checkpoint.state.get("mini_scorers", ()), *mini_scorers(scoring.scorers)}),
+    }
+    partial = Partial(out, header, config.resume)
+    numbers = torch.rand(len(images), config.decoding.max_length, generator=torch.Generator().manual_seed(config.seed))
+    stepper = make_stepper(model, config.decoding)
+    for start in track(range(partial.done, len(images), CHUNK), f"describing {config.split}"):
+        rows = range(start, min(start + CHUNK, len(images)))
+        features = torch.from_numpy(source.store.rows([images[row].image_id for row in rows])).to(device)
+        decoded = decode(model, features, config.decoding, numbers[rows.start : rows.stop].to(device), stepper)
+        records = to_records(
+            [images[row] for row in rows], decoded.words.tolist(), decoded.logprob.tolist(), vocabulary
+        )
+        partial.add(scoring.add(rows, records, [END in row for row in decoded.words.tolist()]))
+    partial.finish()
+    print(f"{len(images)} captions: {out}")
+
+
+def trained_on(path: Path) -> DataConfig:
+    """The data that a checkpoint was trained on."""
+    return DataConfig(**known_options(Checkpoint.load(path).state.get("config", {}).get("data", {}), path))
+
+
+def to_records(
+    images: Sequence[Image], words: Sequence[Sequence[int]], logprobs: Sequence[float], vocabulary: Vocabulary
+) -> list[CaptionRecord]:
+    """Decoded word ids as dump records, without scores."""
+    decoded = [tuple(vocabulary.decode(row)) for row in words]
+    return [
+        CaptionRecord(image.image_id, " ".join(tokens), image.file_name, tokens, logprob)
+        for image, tokens, logprob in zip(images, decoded, logprobs, strict=True)
+    ]

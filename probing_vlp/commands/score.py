@@ -1,0 +1,62 @@
+"""`probe.py score`: scores beside the captions of any dump."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from probing_vlp.commands.scoring import Scoring, check_known, data_of, images_of, unscored
+from probing_vlp.data.visuals import DataConfig, open_visuals
+from probing_vlp.dump import CaptionDump, read_dump, write_dump
+from probing_vlp.errors import UserError
+from probing_vlp.files import nearest
+from probing_vlp.training.rewards import load_scorers, mini_scorers
+
+
+@dataclass
+class ScoreConfig:
+    """Scores beside the captions of a dump."""
+
+    dump: str
+    """Dump to read: ours or a COCO results file."""
+    scorers: list[str] = field(default_factory=lambda: ["mini-clip"])
+    """Scorers, by name or package.module:Class."""
+    out: str = ""
+    """File to write; default: the dump itself, or NAME.jsonl beside a COCO results file."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """What of the data is not the captions' own; images that the data do not know are found by name or COCO id."""
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Options of the scorers by name."""
+
+
+def score(config: ScoreConfig) -> None:
+    """Score every caption of a dump and write it with the scores."""
+    found: CaptionDump = read_dump(Path(config.dump))
+    given = Path(config.dump)
+    out = Path(config.out) if config.out else given if found.header else given.with_suffix(".jsonl")
+    check_place(out)
+    source = open_visuals(data_of(found, config.data))
+    images = images_of(found, source)
+    row_of = {image.image_id: row for row, image in enumerate(images)}
+    scorers = load_scorers(config.scorers, config.options, source.trust_pickle)
+    if any(scorer.visual in ("references", "features") for scorer in scorers.values()):
+        check_known(config.dump, config.data, images, source)
+    scoring = Scoring(scorers, config.options, source, images)
+    scored = scoring.add([row_of[r.image_id] for r in found.records], found.records)
+    header = {
+        "name": found.name,
+        **found.header,
+        "scorers": sorted({*found.header.get("scorers", ()), *config.scorers}),
+        "mini_scorers": sorted({*found.header.get("mini_scorers", ()), *mini_scorers(scoring.scorers)}),
+    }
+    header.pop("count", None)
+    write_dump(out, header, scored)
+    print(f"{len(scored)} captions scored by {', '.join(config.scorers)}: {out}{unscored(scored, config.scorers)}")
+
+
+def check_place(out: Path) -> None:
+    """UserError, or the system's own error, for a path that cannot be written; leaves nothing behind."""
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name the dump file with --out")
+    above, refused = nearest(out.absolute().parent)
+    if refused:
+        raise UserError(f"{out}: cannot be written in {above} ({refused}); give another --out")
