@@ -50,11 +50,11 @@ def as_declared(words: list[str], parser: ArgumentParser) -> list[str]:
             named.append(value if equals else left.pop(0) if left else "")
         elif path[0] == "--options" and len(path) == 3 and name not in known:
             # jsonargparse would let each key of an inner dictionary take the place of those before it
-            nested.setdefault(path[1], {})[path[2]] = yaml.safe_load(value if equals else left.pop(0) if left else "")
+            nested.setdefault(path[1], {})[path[2]] = _value(name, value if equals else left.pop(0) if left else "")
         elif name.startswith("--") and _origin(known.get(option := _spelled(name, known))) is list:
             values = [value] if equals else list(takewhile(lambda one: not one.startswith("--"), left))
             del left[: 0 if equals else len(values)]
-            listed = _as_list(values, get_args(known[option]._typehint)[0])  # type: ignore[attr-defined]
+            listed = _as_list(name, values, get_args(known[option]._typehint)[0])  # type: ignore[attr-defined]
             given += [option, _joined(given, option, listed)]
         else:
             given.append(_spelled(name, known) + equals + value if name.startswith("--") else word)
@@ -73,7 +73,7 @@ def _joined(given: list[str], option: str, listed: str) -> str:
     at = given.index(option)
     before = given[at + 1]
     del given[at : at + 2]
-    return json.dumps(yaml.safe_load(before) + yaml.safe_load(listed))
+    return json.dumps(_value(option, before) + _value(option, listed))
 
 
 def _spelled(name: str, known: Mapping[str, Action]) -> str:
@@ -85,8 +85,16 @@ def _origin(action: Action | None) -> Any:
     return get_origin(getattr(action, "_typehint", None))
 
 
-def _as_list(values: list[str], kind: type) -> str:
+def _value(option: str, text: str) -> Any:
+    """A value as YAML reads it."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UserError(f"{option} {text}: is no value that YAML reads; put it in quotes: {option} '\"...\"'") from None
+
+
+def _as_list(option: str, values: list[str], kind: type) -> str:
     """The words of a list as JSON; what is a list already stays."""
     if len(values) == 1 and values[0].startswith("["):
         return values[0]
-    return json.dumps(values if issubclass(kind, str | Path) else [yaml.safe_load(value) for value in values])
+    return json.dumps(values if issubclass(kind, str | Path) else [_value(option, value) for value in values])

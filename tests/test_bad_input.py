@@ -161,6 +161,14 @@ SCORERS = [
         f"{UNITER}.checkpoint none.pt {UNITER.split()[-1]}.device nonsense",
         "device 'nonsense' cannot be used (",
     ),
+    Case(
+        "score: an option that is no YAML", f"{UNITER}.score '[a'", "--options.uniter.score [a: is no value that YAML"
+    ),
+    Case(
+        "scst: a class of one's own that fails",
+        without("scorers", SCST) + " --scorers.toy_scorers:Unmade 1",
+        "toy_scorers:Unmade: cannot be made (RuntimeError: no weights here); mend its __init__",
+    ),
 ]
 REWARDS = [
     Case(
@@ -292,6 +300,16 @@ PLACES = [
         SCORE.replace("{}/new.jsonl", "{}/file/new.jsonl"),
         "file/new.jsonl: cannot be written in",
         FILE,
+    ),
+    Case(
+        "score: out has no room for scores",
+        SCORE.replace("new.jsonl", "new.json"),
+        "new.json: COCO results hold captions alone; for the scores too give --out new.jsonl",
+    ),
+    Case(
+        "dump: out has no room for scores",
+        DUMP.replace("new.jsonl", "new.json") + " --scorers [cider]",
+        "new.json: COCO results hold captions alone",
     ),
     Case("score: out is where nothing can be written", SCORE.replace("{}/new", "/proc/new"), "in /proc (No such file"),
     Case("nearest: out is a folder", NEAREST.replace("{}/new.jsonl", "{}/images"), "images: cannot be used (Is a dir"),

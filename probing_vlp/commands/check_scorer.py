@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from probing_vlp.errors import UserError
-from probing_vlp.lookup import short
 from probing_vlp.records import FeatureVector, Pixels, References, Regions
 from probing_vlp.scorers import load_scorer
 from probing_vlp.scorers.conformance import CHECKS, IMAGES, KINDS, Subject, run_checks
@@ -35,7 +34,7 @@ class CheckConfig:
 
 def run(config: CheckConfig) -> None:
     """Print a line a check; exit code 1 if any of them failed."""
-    scorer = make_scorer(config)
+    scorer: Any = load_scorer(config.scorer, **config.options)
     kind = getattr(scorer, "visual", None)
     if kind not in KINDS:
         raise UserError(f"{config.scorer}: its attribute visual is {kind!r}, not one of {', '.join(KINDS)}")
@@ -52,16 +51,6 @@ def run(config: CheckConfig) -> None:
     print(f"{config.scorer}: {f'{failed} checks failed' if failed else 'fit for training and reports'}")
     if failed:
         raise SystemExit(1)
-
-
-def make_scorer(config: CheckConfig) -> Any:
-    """The scorer; UserError of one line for whatever its class raises."""
-    try:
-        return load_scorer(config.scorer, **config.options)
-    except UserError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise UserError(f"{config.scorer}: cannot be made ({short(error)}); mend its __init__") from error
 
 
 def make_visuals(kind: str, folder: Path, config: CheckConfig, scorer: Any) -> Sequence[Any]:

@@ -13,7 +13,7 @@ from probing_vlp.captioner.checkpoint import find_checkpoint, load_captioner
 from probing_vlp.captioner.decode import decode
 from probing_vlp.captioner.stepper import DecodeConfig, make_stepper
 from probing_vlp.checkpoints import Checkpoint
-from probing_vlp.commands.partial import CHUNK, Partial
+from probing_vlp.commands.partial import CHUNK, Partial, check_scored_place
 from probing_vlp.commands.scoring import Scoring, known_options
 from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.data.vocabulary import END, Vocabulary
@@ -57,6 +57,8 @@ def dump(config: DumpConfig) -> None:
     model, vocabulary, checkpoint = load_captioner(path, source.store, device)
     folder = Path(config.run) if Path(config.run).is_dir() else path.parent
     out = Path(config.out) if config.out else folder / "dumps" / f"{config.split}.jsonl"
+    if config.scorers:
+        check_scored_place(out)
     images = source.data.split(config.split)
     source.store.check(image.image_id for image in images)
     scorers = load_scorers(config.scorers, config.options, source.trust_pickle)

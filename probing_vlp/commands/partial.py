@@ -10,7 +10,7 @@ from typing import Any
 
 from probing_vlp.dump import parse_record, record_line, write_dump
 from probing_vlp.errors import UserError
-from probing_vlp.files import atomic_write, naming
+from probing_vlp.files import atomic_write, naming, nearest
 from probing_vlp.records import CaptionRecord
 
 CHUNK = 128
@@ -59,3 +59,14 @@ class Partial:
             )
         whole = lines[1:-1]  # what follows the last newline was cut
         return [parse_record(self.path, i, line) for i, line in enumerate(whole[: len(whole) // CHUNK * CHUNK], 2)]
+
+
+def check_scored_place(out: Path) -> None:
+    """UserError for a path that cannot be written, or whose format has no room for scores; leaves nothing behind."""
+    if out.suffix == ".json":
+        raise UserError(f"{out}: COCO results hold captions alone; for the scores too give --out {out.stem}.jsonl")
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name the dump file with --out")
+    above, refused = nearest(out.absolute().parent)
+    if refused:
+        raise UserError(f"{out}: cannot be written in {above} ({refused}); give another --out")

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from probing_vlp.commands.partial import check_scored_place
 from probing_vlp.commands.scoring import Scoring, check_known, data_of, images_of, unscored
 from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.dump import CaptionDump, read_dump, write_dump
-from probing_vlp.errors import UserError
-from probing_vlp.files import nearest
 from probing_vlp.training.rewards import load_scorers, mini_scorers
 
 
@@ -33,7 +32,7 @@ def score(config: ScoreConfig) -> None:
     found: CaptionDump = read_dump(Path(config.dump))
     given = Path(config.dump)
     out = Path(config.out) if config.out else given if found.header else given.with_suffix(".jsonl")
-    check_place(out)
+    check_scored_place(out)
     source = open_visuals(data_of(found, config.data))
     images = images_of(found, source)
     row_of = {image.image_id: row for row, image in enumerate(images)}
@@ -51,12 +50,3 @@ def score(config: ScoreConfig) -> None:
     header.pop("count", None)
     write_dump(out, header, scored)
     print(f"{len(scored)} captions scored by {', '.join(config.scorers)}: {out}{unscored(scored, config.scorers)}")
-
-
-def check_place(out: Path) -> None:
-    """UserError, or the system's own error, for a path that cannot be written; leaves nothing behind."""
-    if out.is_dir():
-        raise UserError(f"{out}: is a folder; name the dump file with --out")
-    above, refused = nearest(out.absolute().parent)
-    if refused:
-        raise UserError(f"{out}: cannot be written in {above} ({refused}); give another --out")

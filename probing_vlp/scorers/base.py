@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import torch
 
 from probing_vlp.errors import UserError
-from probing_vlp.lookup import lookup
+from probing_vlp.lookup import lookup, short
 from probing_vlp.records import FeatureVector, Pixels, References, Regions
 from probing_vlp.scorers._mini import mini_files, read_mini
 from probing_vlp.scorers._options import as_path, checked
@@ -106,10 +106,20 @@ def load_scorer(
     except TypeError as error:
         known = ", ".join(key for key in parameters if key != "device")
         raise UserError(f"options of scorer '{name}': {error}; it takes {known or 'none'}") from None
-    scorer: Any = make(**chosen)
+    scorer = made(make, chosen, name) if name not in SCORERS else make(**chosen)
     if mini := read_mini(given["checkpoint"]):
         scorer.mini = mini
     return scorer
+
+
+def made(make: Any, options: Mapping[str, Any], name: str) -> Any:
+    """A scorer of somebody else's class; UserError of one line for whatever that raises."""
+    try:
+        return make(**options)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{name}: cannot be made ({short(error)}); mend its __init__") from error
 
 
 def parameters_of(make: Any, name: str) -> Mapping[str, Parameter]:

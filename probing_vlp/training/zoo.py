@@ -189,10 +189,13 @@ class LxmertArchitecture(Architecture):
 
     checkpoint = "lxmert.pth"
 
+    def sizes(self, sizes: Sizes) -> dict[str, Any]:
+        """With the layers of each kind, which the authors give on the command line."""
+        return sizes.bert | {"l_layers": sizes.layers, "r_layers": 1, "x_layers": 1}
+
     def network(self, sizes: Sizes) -> nn.Module:
         """The network of the scorer `lxmert`."""
-        layers = {"l_layers": sizes.layers, "r_layers": 1, "x_layers": 1}
-        return Lxmert({**self.sizes(sizes), **layers, "visual_feat_dim": sizes.features})
+        return Lxmert({**self.sizes(sizes), "visual_feat_dim": sizes.features})
 
     def text(self, network: Any, ids: Tensor, words: Tensor) -> Tensor:
         """(B, T, H) of the language layers."""

@@ -27,6 +27,13 @@ class Unscored:
         return torch.full((len(captions),), torch.nan)
 
 
+class Unmade(Unscored):
+    """Cannot be made."""
+
+    def __init__(self) -> None:
+        raise RuntimeError("no weights here\nand more")
+
+
 class Fading(Unscored):
     """Counts the words of a caption, until it has been asked four times; then NaN for all of them."""
 
