@@ -17,10 +17,12 @@ from pathlib import Path
 from types import ModuleType
 
 NAME = "probing-vlp-torchvision.pth"
-# an environment that the project was taken out of must not complain at every start
+# An environment that the project was taken out of must not complain at every start.  And what the line imports is
+# forgotten: a program of another checkout than the installed one must find its own modules, not these.
 LINE = (
-    "import importlib.util as u; "
-    "u.find_spec('probing_vlp') and __import__('probing_vlp.torchvision_hook', fromlist=['watch']).watch()\n"
+    "import sys, importlib.util as u; "
+    "u.find_spec('probing_vlp') and __import__('probing_vlp.torchvision_hook', fromlist=['watch']).watch(); "
+    "[sys.modules.pop(n, None) for n in ('probing_vlp.torchvision_hook', 'probing_vlp')]\n"
 )
 
 
@@ -49,7 +51,7 @@ class Watch(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def watch() -> None:
     """Mend torchvision when this process first imports it; Python may read the line twice, in lib and lib64."""
-    if "torchvision" not in sys.modules and not any(isinstance(finder, Watch) for finder in sys.meta_path):
+    if "torchvision" not in sys.modules and not any(type(finder).__name__ == "Watch" for finder in sys.meta_path):
         sys.meta_path.insert(0, Watch())
 
 

@@ -69,7 +69,14 @@ def test_accelerate_launch_starts(environment: Path) -> None:
 
 def test_it_costs_nothing_where_torchvision_is_not_imported(environment: Path) -> None:
     done = run(environment, "-c", "import sys; print([n for n in sys.modules if n.startswith(('torch', 'probing'))])")
-    assert done.stdout == "['probing_vlp', 'probing_vlp.torchvision_hook']\n"
+    assert done.stdout == "[]\n"
+
+
+def test_another_checkout_finds_its_own_modules(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / "probing_vlp").mkdir()
+    (tmp_path / "probing_vlp" / "__init__.py").write_text("here = True\n")
+    (tmp_path / "program.py").write_text("import probing_vlp; print(probing_vlp.here)\n")
+    assert run(environment, str(tmp_path / "program.py")).stdout == "True\n"
 
 
 def test_an_environment_without_the_project_does_not_complain(tmp_path: Path) -> None:
