@@ -14,7 +14,13 @@ from probing_vlp.errors import UserError
 from probing_vlp.scorers.base import Scorer
 
 IMAGES = 4
-CAPTIONS = ("a dog on a mat", "a cat", "a dog on a mat", "zebra number 3, is a very long caption on a mat of a cat!")
+CAPTIONS = (
+    "a black dog on a mat",
+    "a cat",
+    "a black dog on a mat",
+    "zebra number 3, is a very long caption of two red people on a mat of a cat!",
+)
+"""Short and long, and with something for scorers of one thing: animals, people, colours, counts, places."""
 RANGES = {"cosine": (-1.0, 1.0), "cider": (0.0, 10.0), "probability": (0.0, 1.0), "logit": (-math.inf, math.inf)}
 KINDS = ("pixels", "regions", "references", "features")
 

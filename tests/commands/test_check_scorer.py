@@ -38,6 +38,20 @@ class Good:
         return encoded.tensor * words
 
 
+class Colourful(Good):
+    """Sees one kind of word alone."""
+
+    kind = frozenset({"red", "green", "black", "blue"})
+
+    def score(self, encoded: TensorEncoded, captions: Any) -> torch.Tensor:
+        named = [float(len(self.kind & set(caption.split()))) for caption in captions]
+        return super().score(encoded, captions) * 0 + torch.tensor(named)
+
+
+class Crowded(Colourful):
+    kind = frozenset({"people", "person", "two", "man"})
+
+
 class Double(Good):
     def score(self, encoded: TensorEncoded, captions: Any) -> torch.Tensor:
         return super().score(encoded, captions).double()
@@ -188,8 +202,9 @@ def test_a_class_that_cannot_be_made_is_named(name: str, said: str) -> None:
     assert str(caught.value) == f"{__name__}:{name}: cannot be made ({said}); mend its __init__"
 
 
-def test_a_good_one_passes(capsys: pytest.CaptureFixture[str]) -> None:
-    run(CheckConfig(f"{__name__}:Good"))
+@pytest.mark.parametrize("name", ["Good", "Colourful", "Crowded"])
+def test_a_good_one_passes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run(CheckConfig(f"{__name__}:{name}"))
     assert capsys.readouterr().out.count("ok    ") == len(CHECKS)
 
 
