@@ -18,6 +18,10 @@ from probing_vlp.pages.wording import number
 MARKERS = "osD^vPX*"
 WIDTH = 340
 MOST_POINTS = 240
+TICK = 11
+"""Size of the numbers along an axis."""
+DIGIT = 0.65
+"""Width of a digit, in sizes of its type."""
 
 
 class Dot(NamedTuple):
@@ -46,7 +50,8 @@ def dot_chart(key: str, title: str, description: str, dots: Sequence[Dot]) -> Dr
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(5, prune="both"))
-        axes.tick_params(labelsize=11, length=3)
+        axes.tick_params(labelsize=TICK, length=3)
+        _whole_labels(axes)
         return figure
 
     return Drawing(key, title, description, draw)
@@ -79,6 +84,7 @@ def line_chart(
         if mark:
             axes.axvline(mark, color=palette.muted, linewidth=1, linestyle=(0, (4, 3)))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        _whole_labels(axes)
         return figure
 
     return Drawing(key, title, description, draw)
@@ -137,8 +143,20 @@ def _plain_axes(figure: Figure, palette: Palette) -> Axes:
     axes = figure.add_axes((0.15, 0.16, 0.82, 0.8), facecolor="none")
     axes.grid(axis="y", color=palette.grid, linewidth=0.8)
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.tick_params(labelsize=11, length=0)
+    axes.tick_params(labelsize=TICK, length=0)
     return axes
+
+
+def _whole_labels(axes: Axes) -> None:
+    """Leave out the ticks along the bottom whose labels would be cut at the edge of the panel."""
+    low, high = axes.get_xlim()
+    inside = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
+    left, width = WIDTH * axes.get_position().x0, WIDTH * axes.get_position().width
+    labels = axes.xaxis.get_major_formatter().format_ticks(inside)
+    middles = [left + width * (tick - low) / (high - low) for tick in inside]
+    halves = [DIGIT * TICK * len(label) / 2 for label in labels]
+    whole = zip(inside, middles, halves, strict=True)
+    axes.set_xticks([tick for tick, middle, half in whole if half <= middle <= WIDTH - half])
 
 
 def _range(dots: Sequence[Dot]) -> tuple[float, float]:

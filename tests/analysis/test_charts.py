@@ -37,3 +37,14 @@ def test_a_figure_is_drawn_for_the_page_and_for_paper(drawing: Drawing) -> None:
     picture = Picture.open(io.BytesIO(drawing.png()))
     assert picture.width == 1020  # 340 units / 72 an inch x 216 pixels
     assert drawing.svg() == drawing.svg() and drawing.png() == drawing.png()
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(9.65, 10.06), (0.276, 0.366), (1_204.0, 1_350.0), (-0.11, 0.07), (0.0, 1.0)]
+)
+def test_no_number_along_the_axis_is_cut(low: float, high: float) -> None:
+    figure = dot_chart("k", "t", "d", [Dot("a", 0, (low + high) / 2, low, high)]).draw(PAPER)
+    figure.draw_without_rendering()
+    shown = [label for axes in figure.axes for label in axes.get_xticklabels()]
+    boxes = [label.get_window_extent() for label in shown if label.get_text()]
+    assert len(boxes) >= 2 and all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
