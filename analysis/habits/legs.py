@@ -38,6 +38,24 @@ DOSES: Mapping[str, Dose] = {
     ),
     "connected": Dose("this connective between phrases", "other connectives there", "connective"),
 }
+QUANTITIES = {
+    "words": "words a caption",
+    "nouns": "nouns a caption",
+    "nouns_per_word": "share of nouns among words",
+    "repeated_nouns": "share of nouns said before",
+    **{f"repeated_{n}": f"share of {n}-grams said before" for n in (2, 3, 4)},
+    "doubled_words": "share of words said twice running",
+    "prefix": "share of captions with a favourite opening",
+    "connective": "share of a favourite connective",
+    "bad_ending": "share of broken endings",
+    "empty_captions": "share of empty captions",
+    "vocabulary_1000": "distinct words in 1,000",
+    "hdd": "diversity of words",
+    "distinct_captions": "share of distinct captions",
+    "chair_i": "share of hallucinated objects",
+    "chair_s": "share of captions with a hallucinated object",
+}
+"""What the keys of drift are called in a sentence."""
 LENGTH = "fillers-appended"
 """The dose that is judged without a contrast."""
 ORDER, FLAWS = "shuffled", {"repeated": "captions said twice", "end-dropped": "captions that break off"}
@@ -119,8 +137,8 @@ def _sign(key: str, found: Found, crossed: bool) -> str:
         return key
     words = any(dose.drift == key for dose in DOSES.values())
     told = f" ({value.note})" if words and value.note else ""
-    where = f"beyond its limit {number(limit.value or 0.0)}" if crossed else "no more than in CE captions"
-    return f"{key.replace('_', ' ')} {number(value.value or 0.0)}, {where}{told}"
+    where = f"{'beyond' if crossed else 'within'} its limit {number(limit.value or 0.0)}"
+    return f"{QUANTITIES.get(key, key.replace('_', ' '))} {number(value.value or 0.0)}, {where}{told}"
 
 
 def _paid(name: str, found: Found) -> Leg:

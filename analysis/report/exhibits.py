@@ -30,7 +30,8 @@ STATISTICS = {
     "oov_words": "Share of unknown words",
 }
 CLAIMED = (
-    *("score", "unscored:", "unigram", "prefix:", "pattern:", "found_", "drift", "threshold:", "crossed:", "habit:"),
+    *("score", "unscored:", "unigram", "prefix:", "pattern:", "found_", "drift", "threshold:", "crossed:"),
+    *("habit:", "tolerated:", "paid:"),
     *("change:", "human_change:", "best_pattern:"),
 )
 PARTS = "unigram_pos:"

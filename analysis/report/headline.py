@@ -45,6 +45,8 @@ class Verdict(NamedTuple):
     """Flaws that the captions fell into and the scorer charges nothing for."""
     lists: bool = False
     """Whether captions name more nouns and the scorer pays for true ones."""
+    keys: tuple[str, ...] = ()
+    """Keys of `named` in the table of habits."""
 
 
 def verdicts(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, Sequence[str]]) -> list[Verdict]:
@@ -63,7 +65,8 @@ def verdicts(rows: Sequence[Row], models: Sequence[str], rewards: Mapping[str, S
             free = tuple(word for name, word in FREE.items() if (row := own.get(f"tolerated:{name}")) and row.value)
             lists = bool((row := own.get("paid:true_nouns")) and row.value)
             scorer = listing(list(rewards[model]))
-            found.append(Verdict(model, scorer, named, suspected, effects, free, lists))
+            keys = tuple(name for name, row in judged.items() if row.value)
+            found.append(Verdict(model, scorer, named, suspected, effects, free, lists, keys))
     return found
 
 
@@ -79,11 +82,10 @@ def by_scorer(judged: Sequence[Verdict]) -> list[Verdict]:
     found = []
     for scorer in dict.fromkeys(one.scorer for one in judged):
         own = [one for one in judged if one.scorer == scorer]
-        named, suspected, effects, free = (
-            _most([getattr(one, part) for one in own]) for part in ("named", "suspected", "effects", "tolerated")
-        )
+        parts = ("named", "suspected", "effects", "tolerated", "keys")
+        named, suspected, effects, free, keys = (_most([getattr(one, part) for one in own]) for part in parts)
         lists = 2 * sum(one.lists for one in own) > len(own)
-        found.append(Verdict(listing([one.model for one in own]), scorer, named, suspected, effects, free, lists))
+        found.append(Verdict(listing([one.model for one in own]), scorer, named, suspected, effects, free, lists, keys))
     return found
 
 

@@ -21,6 +21,7 @@ from analysis.report.exhibits import build_exhibits
 from analysis.report.headline import by_scorer, headline, proviso, sentence, verdicts
 from analysis.report.hero import Hero
 from analysis.report.photos import Photo
+from analysis.report.proof import proof
 from analysis.report.signatures import pairs, signature_table
 from analysis.report.tables import Exhibit, curve_table
 from analysis.report.verified import build_verified
@@ -91,6 +92,7 @@ def render(page: Page) -> tuple[str, list[Table], list[Drawing]]:
             scorers=scorers,
             headline=headline(judged, scorers),
             judged=judged,
+            proofs=[proof(page.rows, one) for one in judged],
             judge=next(iter(page.judges.values()), ""),
             pleased=pleased(page.rows, rewards),
             habits=habits(page.rows, models),

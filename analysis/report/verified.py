@@ -10,6 +10,7 @@ from dataclasses import replace
 from analysis.report import paper
 from analysis.report.charts import Dot, dot_chart, points_chart
 from analysis.report.tables import Exhibit
+from analysis.report.titles import title_of
 from probing_vlp.pages.drawing import Drawing
 from probing_vlp.pages.results import Row
 from probing_vlp.pages.tables import Cell, Found, Line, Table, by_name, cell, percent_cell
@@ -22,7 +23,6 @@ COMMAND = (
 BASES = {"dump": "captions of the dump", "human": "human captions"}
 VISUAL, OTHERS = "visual-replaced", "others-replaced"
 COUNTS = (3, 4, 5, 6, 7)
-AGAINST = "-against-"
 Written = Mapping[str, Mapping[int, str]]
 
 
@@ -149,11 +149,6 @@ def source_of(found: Found, base: str) -> str:
     start, end = f"verify:{base}/", ":score"
     source = next((row.source for (name, _), row in found.items() if name.startswith(start) and name.endswith(end)), "")
     return source.partition(": ")[2] or source
-
-
-def title_of(name: str) -> str:
-    """An experiment's name in words."""
-    return name.replace(AGAINST, " against ").replace("-", " ").replace("_", " ")
 
 
 def _experiments(found: Found, base: str) -> list[str]:

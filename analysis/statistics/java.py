@@ -85,7 +85,7 @@ def spice(references: Texts, captions: Texts) -> np.ndarray:
     folder = Path(inspect.getfile(Spice)).parent / "lib"
     missing = [jar for jar in SPICE_JARS if not (folder / jar).is_file()]
     if missing:
-        raise JavaError(f"{' and '.join(missing)} not installed in {folder}")
+        raise JavaError(f"{' and '.join(missing)} not installed in pycocoevalcap/spice/lib")
     opened = _OPENED if java_version() >= 16 else ()
     with _java(*(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in opened)) as log:
         try:

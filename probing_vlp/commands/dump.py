@@ -1,6 +1,7 @@
 """`probe.py dump`: captions of a split by a trained captioner, with scores beside them if asked."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from probing_vlp.commands.partial import CHUNK, Partial, check_scored_place
 from probing_vlp.commands.scoring import Scoring, known_options
 from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.data.vocabulary import END, Vocabulary
+from probing_vlp.dump import read_dump
+from probing_vlp.errors import UserError
 from probing_vlp.files import sha256_file
 from probing_vlp.records import CaptionRecord, Image
 from probing_vlp.training.rewards import load_scorers, mini_scorers
@@ -35,7 +38,7 @@ class DumpConfig:
     name: str = ""
     """Label of the dump in reports; default: the run's name."""
     resume: bool = False
-    """Go on with a dump that was interrupted."""
+    """Go on with a dump that was interrupted; one that is whole, of the same captioner, stays with all its scores."""
     data: DataConfig = field(default_factory=DataConfig)
     """The data that the captioner was trained on, unless any of these is given."""
     decoding: DecodeConfig = field(default_factory=DecodeConfig)
@@ -61,9 +64,7 @@ def dump(config: DumpConfig) -> None:
         check_scored_place(out)
     images = source.data.split(config.split)
     source.store.check(image.image_id for image in images)
-    scorers = load_scorers(config.scorers, config.options, source.trust_pickle)
-    scoring = Scoring(scorers, config.options, source, images)
-    header = {
+    told = {
         "name": config.name or folder.name,
         "split": config.split,
         "seed": config.seed,
@@ -76,10 +77,18 @@ def dump(config: DumpConfig) -> None:
         "signature": checkpoint.state.get("signature", {}),
         "config": checkpoint.state.get("config", {}),
         "decoding": vars(config.decoding),
-        "scorers": list(config.scorers),
-        "options": config.options,
         "data": data.source,
         "features": data.features,
+    }
+    if config.resume and is_there(out, told, config):
+        print(f"{len(images)} captions are there already: {out}")
+        return
+    scorers = load_scorers(config.scorers, config.options, source.trust_pickle)
+    scoring = Scoring(scorers, config.options, source, images)
+    header = {
+        **told,
+        "scorers": list(config.scorers),
+        "options": config.options,
         "mini_scorers": sorted({*checkpoint.state.get("mini_scorers", ()), *mini_scorers(scoring.scorers)}),
     }
     partial = Partial(out, header, config.resume)
@@ -95,6 +104,20 @@ def dump(config: DumpConfig) -> None:
         partial.add(scoring.add(rows, records, [END in row for row in decoded.words.tolist()]))
     partial.finish()
     print(f"{len(images)} captions: {out}")
+
+
+def is_there(out: Path, told: Mapping[str, Any], config: DumpConfig) -> bool:
+    """Whether a whole dump of the same captioner stands there, with a score by each scorer under the same options."""
+    if not out.is_file():
+        return False
+    try:
+        found = read_dump(out)
+    except UserError:
+        return False
+    same = all(found.header.get(key) == value for key, value in json.loads(json.dumps(told)).items())
+    options = found.header.get("options", {})
+    scored = all(options.get(name) == config.options.get(name) for name in config.scorers)
+    return same and scored and all(record.scores.keys() >= set(config.scorers) for record in found.records)
 
 
 def trained_on(path: Path) -> DataConfig:

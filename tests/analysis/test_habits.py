@@ -57,7 +57,7 @@ def test_noun_piling_has_two_legs(rows: list[Row], value: float | None) -> None:
 
 def test_suspected_from_captions_alone() -> None:
     found = verdicts(drift("nouns", 5, 4))
-    assert found["habit:noun_piling"].note.startswith("suspected: nouns 5.00, beyond its limit 4.00; no dose")
+    assert found["habit:noun_piling"].note.startswith("suspected: nouns a caption 5.00, beyond its limit 4.00; no dose")
     told = "reward hacking: suspected, by noun piling, which was not tried on the scorer"
     assert (found["reward_hacking"].value, found["reward_hacking"].note) == (None, told)
 
@@ -169,7 +169,7 @@ def test_what_cannot_be_judged(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, _ = write_rows(tmp_path, [*RIGHT, *drift("nouns", 5, 4), *gain("nouns-wrong", 0.3, 0.3)], "rows")
     run_habits(HabitsConfig([path], out=tmp_path))
-    assert "dump  habit:noun_piling  yes  nouns 5.00" in capsys.readouterr().out
+    assert "dump  habit:noun_piling  yes  nouns a caption 5.00" in capsys.readouterr().out
     assert {each.name for each in read_rows(tmp_path / "habits.csv")} >= {"habit:prefix", "reward_hacking"}
 
 

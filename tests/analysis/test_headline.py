@@ -8,6 +8,7 @@ from analysis.report.headline import Verdict, by_scorer, headline, proviso, sent
 from analysis.report.hero import marked, pick_hero, repeated
 from analysis.report.making import find_judges
 from analysis.report.page import pleased
+from analysis.report.proof import proof
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError
 from probing_vlp.pages.results import Row
@@ -41,6 +42,31 @@ def test_what_was_not_tried_is_not_said_to_be_so() -> None:
     assert headline([], []) == "How do these captions differ?"
     assert headline([], ["clip"]) == "What does clip take for a good caption?"
     assert verdicts(rows, ["S"], {"S": []}) == []
+
+
+def verified(experiment: str, before: float, after: float, note: str = "") -> list[Row]:
+    values = {"original": before, "score": after, "change": after - before}
+    name = f"verify:dump/{experiment}"
+    return [Row(f"{name}:{kind}", "clip", value, 0.0, 1.0, 9, "", "", note) for kind, value in values.items()]
+
+
+def test_the_experiment_behind_the_headline_stands_below_it() -> None:
+    rows = [
+        habit("noun_piling", 1.0),
+        habit("order_blind", 1.0),
+        habit("length", 0.0),
+        *verified("nouns-repeated", 0.25, 0.2, "3: a dog dog | 4: a cat cat"),
+        *verified("nouns-wrong", 0.25, 0.5, "3: a dog shoe | 4: a cat shoe"),  # the one that it pays most for
+        *verified("shuffled", 0.25, 0.24, "3: dog a; 4: cat a"),
+        *verified("other-caption", 0.25, 0.01),
+    ]
+    (one,) = verdicts(rows, ["S"], {"S": ["clip"]})
+    assert proof(rows, one) == (
+        "Captions changed on purpose show it: clip gives 0.500 instead of 0.250 (n = 9) for wrong nouns, as in "
+        "“a dog shoe”; 0.240 instead of 0.250 (n = 9) for the same words shuffled, as in “dog a”, and 0.010 for "
+        "another photograph's caption."
+    )
+    assert proof(rows, one._replace(keys=("length",))) == "" == proof([], one)
 
 
 def test_flaws_that_cost_nothing() -> None:

@@ -38,7 +38,7 @@ def test_each_exhibit_is_made_of_its_experiments() -> None:
     assert [cell.text for cell in line.cells] == ["0.500", "0.200"] and line.cells[1].own
     assert line.cells[1].interval == "−0.300 (−0.400 to −0.200)"
     first = made["verify-dump"].tables[0].lines[0]
-    assert first.title == "visual replaced" and first.cells[0].note == "wins 25.0 %, ceiling 100 %"
+    assert first.title == "visual words replaced by wrong ones" and first.cells[0].note == "wins 25.0 %, ceiling 100 %"
     assert "shuffled" not in str(made) and "From ce, seed 1, template clip." in made["verify-dump"].hint
 
 

@@ -146,6 +146,22 @@ def test_dump(programs: Programs, trained: Path, tmp_path: Path, seed: int) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["test.jsonl", "world"]
 
 
+def test_a_dump_that_is_there_keeps_its_scores(programs: Programs, world: World, trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "val.jsonl"
+    options = {**world.options(), "run": trained, "out": out, "split": "val"}
+    programs.run("probe.py", "dump", *flags(options)).succeeded()
+    programs.run("probe.py", "score", "--dump", out, "--scorer", "cider", *flags(world.options())).succeeded()
+    scored = out.read_bytes()
+    done = programs.run("probe.py", "dump", *flags(options), "--resume").succeeded()
+    assert "captions are there already" in done.out and out.read_bytes() == scored
+    for other in ({"decoding.max_length": 5}, {"name": "other"}, {"scorers": ["planted-length"]}):
+        again = programs.run("probe.py", "dump", *flags({**options, **other}), "--resume").succeeded()
+        assert "there already" not in again.out and out.read_bytes() != scored
+        out.write_bytes(scored)
+    programs.run("probe.py", "dump", *flags(options)).succeeded()  # asked afresh: the scores go
+    assert out.read_bytes() != scored
+
+
 def test_features(programs: Programs, world: World, tmp_path: Path) -> None:
     """The writer alone, and a kill at a chosen row, are in test_features.py and test_extract.py."""
     out = tmp_path / "features"
