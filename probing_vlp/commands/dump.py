@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from rich.progress import track
@@ -12,11 +12,12 @@ from rich.progress import track
 from probing_vlp import __version__
 from probing_vlp.captioner.checkpoint import find_checkpoint, load_captioner
 from probing_vlp.captioner.decode import decode
+from probing_vlp.captioner.fc import FCCaptioner
 from probing_vlp.captioner.stepper import DecodeConfig, make_stepper
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.commands.partial import CHUNK, Partial, check_scored_place
 from probing_vlp.commands.scoring import Scoring, known_options
-from probing_vlp.data.visuals import DataConfig, open_visuals
+from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import END, Vocabulary
 from probing_vlp.dump import read_dump
 from probing_vlp.errors import UserError
@@ -50,8 +51,40 @@ class DumpConfig:
     """Of sampling."""
 
 
+class Task(NamedTuple):
+    """A captioner, what it is to describe, and what is said of it at the head of the dump."""
+
+    model: FCCaptioner
+    vocabulary: Vocabulary
+    source: VisualSource
+    images: Sequence[Image]
+    device: torch.device
+    out: Path
+    told: Mapping[str, Any]
+
+
 def dump(config: DumpConfig) -> None:
     """Decode, score, write."""
+    task = prepare(config)
+    if config.resume and is_there(task.out, task.told, config):
+        print(f"{len(task.images)} captions are there already: {task.out}")
+        return
+    scorers = load_scorers(config.scorers, config.options, task.source.trust_pickle)
+    scoring = Scoring(scorers, config.options, task.source, task.images)
+    header = {
+        **task.told,
+        "scorers": list(config.scorers),
+        "options": config.options,
+        "mini_scorers": sorted({*task.told["mini_scorers"], *mini_scorers(scoring.scorers)}),
+    }
+    partial = Partial(task.out, header, config.resume)
+    describe(config, task, scoring, partial)
+    partial.finish()
+    print(f"{len(task.images)} captions: {task.out}")
+
+
+def prepare(config: DumpConfig) -> Task:
+    """What can go wrong by a user's mistake, before any scorer is loaded."""
     path = find_checkpoint(config.run)
     data = config.data if config.data != DataConfig() else trained_on(path)
     source = open_visuals(data)
@@ -64,6 +97,7 @@ def dump(config: DumpConfig) -> None:
         check_scored_place(out)
     images = source.data.split(config.split)
     source.store.check(image.image_id for image in images)
+    state = checkpoint.state
     told = {
         "name": config.name or folder.name,
         "split": config.split,
@@ -72,38 +106,30 @@ def dump(config: DumpConfig) -> None:
         "run": str(folder),
         "checkpoint": path.name,
         "checkpoint_sha256": sha256_file(path),
-        "step": checkpoint.state["step"],
-        "kind": checkpoint.state.get("kind"),
-        "signature": checkpoint.state.get("signature", {}),
-        "config": checkpoint.state.get("config", {}),
+        "step": state["step"],
+        **{"kind": state.get("kind"), "signature": state.get("signature", {}), "config": state.get("config", {})},
         "decoding": vars(config.decoding),
         "data": data.source,
         "features": data.features,
+        "mini_scorers": sorted(state.get("mini_scorers", ())),
     }
-    if config.resume and is_there(out, told, config):
-        print(f"{len(images)} captions are there already: {out}")
-        return
-    scorers = load_scorers(config.scorers, config.options, source.trust_pickle)
-    scoring = Scoring(scorers, config.options, source, images)
-    header = {
-        **told,
-        "scorers": list(config.scorers),
-        "options": config.options,
-        "mini_scorers": sorted({*checkpoint.state.get("mini_scorers", ()), *mini_scorers(scoring.scorers)}),
-    }
-    partial = Partial(out, header, config.resume)
+    return Task(model, vocabulary, source, images, device, out, told)
+
+
+def describe(config: DumpConfig, task: Task, scoring: Scoring, partial: Partial) -> None:
+    """Decode what is not there yet, a chunk of images at a time."""
+    images, store = task.images, task.source.store
+    assert store is not None
     numbers = torch.rand(len(images), config.decoding.max_length, generator=torch.Generator().manual_seed(config.seed))
-    stepper = make_stepper(model, config.decoding)
+    stepper = make_stepper(task.model, config.decoding)
     for start in track(range(partial.done, len(images), CHUNK), f"describing {config.split}"):
         rows = range(start, min(start + CHUNK, len(images)))
-        features = torch.from_numpy(source.store.rows([images[row].image_id for row in rows])).to(device)
-        decoded = decode(model, features, config.decoding, numbers[rows.start : rows.stop].to(device), stepper)
-        records = to_records(
-            [images[row] for row in rows], decoded.words.tolist(), decoded.logprob.tolist(), vocabulary
-        )
-        partial.add(scoring.add(rows, records, [END in row for row in decoded.words.tolist()]))
-    partial.finish()
-    print(f"{len(images)} captions: {out}")
+        features = torch.from_numpy(store.rows([images[row].image_id for row in rows])).to(task.device)
+        drawn = numbers[rows.start : rows.stop].to(task.device)
+        decoded = decode(task.model, features, config.decoding, drawn, stepper)
+        words = decoded.words.tolist()
+        records = to_records([images[row] for row in rows], words, decoded.logprob.tolist(), task.vocabulary)
+        partial.add(scoring.add(rows, records, [END in row for row in words]))
 
 
 def is_there(out: Path, told: Mapping[str, Any], config: DumpConfig) -> bool:
@@ -114,7 +140,8 @@ def is_there(out: Path, told: Mapping[str, Any], config: DumpConfig) -> bool:
         found = read_dump(out)
     except UserError:
         return False
-    same = all(found.header.get(key) == value for key, value in json.loads(json.dumps(told)).items())
+    own = {key: value for key, value in json.loads(json.dumps(told)).items() if key != "mini_scorers"}
+    same = all(found.header.get(key) == value for key, value in own.items())
     options = found.header.get("options", {})
     scored = all(options.get(name) == config.options.get(name) for name in config.scorers)
     return same and scored and all(record.scores.keys() >= set(config.scorers) for record in found.records)
