@@ -32,7 +32,7 @@ class FoundPattern(NamedTuple):
         return self.coverage * math.log(self.low)
 
 
-def units_read(captions: Sequence[Sequence[Word]]) -> list[list[Unit]]:
+def units_read(captions: Sequence[Sequence[Word]]) -> list[tuple[Unit, ...]]:
     """The units of captions, without repeats."""
     return [without_repeats(units_of(words)) for words in captions]
 

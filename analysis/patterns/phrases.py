@@ -22,6 +22,7 @@ the same nouns, right after.
 Not in the paper, which says which classes there are but not how a word gets its class: all of the rules above.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -63,6 +64,8 @@ _BY_PART = {
 }
 _NO_PHRASE = _words("who whom which what there where when how")
 _INSIDE = frozenset((DET, ADJ, NOUN))
+_kept = functools.lru_cache(maxsize=1 << 15)
+"""Several analyses ask for the phrases of the same captions: those of the last ones are kept."""
 
 Word = tuple[str, str]
 """(word, class)."""
@@ -82,7 +85,8 @@ class Unit(NamedTuple):
         return self.nouns if self.kind == PHRASE else self.words
 
 
-def classify_words(tags: Tagged) -> list[Word]:
+@_kept
+def classify_words(tags: Tagged) -> tuple[Word, ...]:
     """Words and their classes, punctuation left out."""
     kept = [(word, part) for word, part in tags if part not in ("PUNCT", "SPACE")]
     found = [_class(word, part) for word, part in kept]
@@ -96,7 +100,7 @@ def classify_words(tags: Tagged) -> list[Word]:
             found[i] = ADJ
         elif part == "VERB" and found[i] == REL and before in (DET, ADJ) and after in (NOUN, ADJ):
             found[i] = ADJ if kept[i + 1][1] != "PRON" else REL
-    return [(word, name) for (word, _), name in zip(kept, found, strict=True)]
+    return tuple((word, name) for (word, _), name in zip(kept, found, strict=True))
 
 
 def _class(word: str, part: str) -> str:
@@ -122,12 +126,17 @@ def _compound(kept: Sequence[Word], found: list[str]) -> None:
                 found[i : i + len(compound)] = [REL] * len(compound)
 
 
-def units_of(words: Sequence[Word]) -> list[Unit]:
+def units_of(words: Sequence[Word]) -> tuple[Unit, ...]:
     """Noun phrases and runs, in their order, repeats included."""
-    return [
+    return _units(tuple(words))
+
+
+@_kept
+def _units(words: tuple[Word, ...]) -> tuple[Unit, ...]:
+    return tuple(
         Unit(kind, tuple(word for word, _ in run), tuple(word for word, name in run if name == NOUN))
         for kind, run in _runs(words)
-    ]
+    )
 
 
 def _runs(words: Sequence[Word]) -> Iterator[tuple[str, list[Word]]]:
@@ -145,8 +154,13 @@ def _runs(words: Sequence[Word]) -> Iterator[tuple[str, list[Word]]]:
         yield kind, run
 
 
-def without_repeats(units: Sequence[Unit]) -> list[Unit]:
+def without_repeats(units: Sequence[Unit]) -> tuple[Unit, ...]:
     """Noun phrases that say again what the one before said, by the same connection or by none, are left out."""
+    return _without_repeats(tuple(units))
+
+
+@_kept
+def _without_repeats(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
     kept: list[Unit] = []
     for unit in units:
         kept.append(unit)
@@ -155,7 +169,7 @@ def without_repeats(units: Sequence[Unit]) -> list[Unit]:
             if len(tail) == 2 * step and unit.kind == PHRASE and unit.nouns and _same(tail[:step], tail[step:]):
                 del kept[-step:]
                 break
-    return kept
+    return tuple(kept)
 
 
 def _same(first: Sequence[Unit], second: Sequence[Unit]) -> bool:

@@ -49,15 +49,19 @@ def measure(dump: CaptionDump, context: Context) -> list[Row]:
 
 def counted(captions: Iterable[Mapping[str, int]]) -> Counters:
     """Counters of captions, each given as the uses of its keys."""
-    uses, squares, products, lengths = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-    for caption in captions:
-        length = sum(caption.values())
-        lengths[str(length)] += 1
-        for key, times in caption.items():
-            uses[key] += times
-            squares[key] += times * times
-            products[key] += times * length
-    return {"uses": uses, "squares": squares, "products": products, "lengths": lengths}
+    every = list(captions)
+    lengths = [sum(caption.values()) for caption in every]
+    number = {key: i for i, key in enumerate(dict.fromkeys(key for caption in every for key in caption))}
+    keys = np.array([number[key] for caption in every for key in caption], int)
+    times = np.array([count for caption in every for count in caption.values()], int)
+    within = np.repeat(lengths, [len(caption) for caption in every]) if every else times
+
+    def summed(values: np.ndarray) -> Counter[str]:
+        sums = np.bincount(keys, values, len(number)).astype(int)  # exact: integers below 2 ** 53
+        return Counter(dict(zip(number, sums.tolist(), strict=True)))
+
+    found = {"uses": summed(times), "squares": summed(times * times), "products": summed(times * within)}
+    return {**found, "lengths": Counter(map(str, lengths))}
 
 
 def counted_shares(found: Mapping[str, Counter[str]]) -> Shares:
