@@ -50,7 +50,6 @@ VILBERT = BERT | {
     "v_biattention_id": [0, 1, 2, 3, 4, 5],
     "t_biattention_id": [6, 7, 8, 9, 10, 11],
 }
-NATIVE_BF16 = ("AVX512_BF16", "AMX")
 CAPTIONS = (50, 320)
 PADDED = 77
 
@@ -190,7 +189,7 @@ def main() -> None:
     parser.add_argument("--out", help="JSON file for the figures")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    native = any(kind in torch.backends.cpu.get_cpu_capability() for kind in NATIVE_BF16)
+    native = any(on for name, on in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
     captions = human_captions(max(CAPTIONS))
     rest = rest_of_a_step()
     rows = []
