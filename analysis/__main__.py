@@ -17,7 +17,7 @@ from analysis.context import Context
 from analysis.drift import learning
 from analysis.drift.drift import use_thresholds
 from analysis.habits import naming
-from analysis.inputs import Inputs, check_folder, check_split, data_of, read_dumps
+from analysis.inputs import Inputs, caption_warnings, check_english, check_folder, check_split, data_of, read_dumps
 from analysis.patterns import show as show_patterns
 from analysis.patterns.found_patterns import use_baseline
 from analysis.report import making
@@ -95,6 +95,8 @@ def run(config: Measure, name: str) -> None:
     dumps = read_dumps(config.dumps)
     if isinstance(config, Drift):
         check_split(dumps)
+    for dump in dumps:
+        check_english(dump)
     check_folder(config.out)
     context = config.context(config.data or data_of(dumps), config.seed, config.draws)
     if isinstance(config, Drift) and config.thresholds is not None:
@@ -105,6 +107,8 @@ def run(config: Measure, name: str) -> None:
     rows = [row for dump in dumps for row in measure(dump, context)]
     csv_path, _ = write_rows(config.out, rows, name)
     print("\n".join(map(_line, rows)), f"numbers: {csv_path.absolute()}", sep="\n")
+    for told in caption_warnings(dumps):
+        print(f"warning: {told}", file=sys.stderr)
 
 
 def run_matrix(config: Matrix) -> None:

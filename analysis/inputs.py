@@ -77,10 +77,15 @@ def check_comparable(dumps: Sequence[CaptionDump]) -> None:
                 f"{dump.path}: image {image_id} stands there {times} times; a report compares one caption an image: "
                 "split the file"
             )
-        if not any(record.caption.strip() for record in dump.records):
-            raise UserError(f"{dump.path}: every caption is empty; make the dump again")
-        if all(is_foreign(record.caption) for record in dump.records if record.caption.strip()):
-            raise UserError(f"{dump.path}: every caption is of another script; the analyses read English captions")
+        check_english(dump)
+
+
+def check_english(dump: CaptionDump) -> None:
+    """UserError for a dump of nothing but empty captions or captions of another script."""
+    if not any(record.caption.strip() for record in dump.records):
+        raise UserError(f"{dump.path}: every caption is empty; make the dump again")
+    if all(is_foreign(record.caption) for record in dump.records if record.caption.strip()):
+        raise UserError(f"{dump.path}: every caption is of another script; the analyses read English captions")
 
 
 def common_images(dumps: Sequence[CaptionDump]) -> list[int]:
@@ -104,6 +109,12 @@ def warnings(dumps: Sequence[CaptionDump], common: Sequence[int]) -> list[str]:
             f"The dumps do not describe the same images ({counts}; {len(common):,} in all of them). Means are over "
             "each dump's own images, differences over the shared ones."
         )
+    return told + caption_warnings(dumps)
+
+
+def caption_warnings(dumps: Sequence[CaptionDump]) -> list[str]:
+    """What a reader must know of captions that hold no English."""
+    told = []
     for dump in dumps:
         empty = sum(not record.caption.strip() for record in dump.records)
         if empty:

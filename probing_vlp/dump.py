@@ -184,11 +184,11 @@ def _opened(path: Path) -> Iterator[TextIO]:
     try:
         with open(path, "rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
-        # newline="\n": a carriage return or U+2028 inside a line does not end it
+        # newline="\n": a carriage return or U+2028 inside a line does not end it; -sig: some editors mark UTF-8
         with (
-            gzip.open(path, "rt", encoding="utf-8", newline="\n")
+            gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
             if packed
-            else open(path, encoding="utf-8", newline="\n")
+            else open(path, encoding="utf-8-sig", newline="\n")
         ) as file:
             yield file
     except FileNotFoundError:

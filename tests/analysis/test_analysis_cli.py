@@ -147,6 +147,20 @@ def test_foreign_dump(
     check_refused(capsys, tmp_path / "out", message, name, path, "--data", data)
 
 
+def test_captions_without_english(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "d.jsonl", tmp_path / "out"
+    for captions, message in (
+        ([" ", ""], f"{path}: every caption is empty"),
+        (["一只狗", "狗"], f"{path}: every caption is of another script"),
+    ):
+        write_dump(path, {}, [CaptionRecord(i, text) for i, text in enumerate(captions, 1)])
+        check_refused(capsys, out, message, "nouns", path, "--data", data)
+    write_dump(path, {}, [CaptionRecord(1, "a dog"), CaptionRecord(2, "狗")])
+    assert run("nouns", path, "--data", data, "--out", out) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("warning: 1 of d’s 2 captions are of another script") and said.count("\n") == 1
+
+
 def test_dump_cut_anywhere(dump: Path, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = dump.read_bytes()
     for size in (len(whole) // 2, len(whole) - 5, whole.rindex(b"\n", 0, -1) + 1):

@@ -62,6 +62,13 @@ def test_the_first_line_is_the_header_and_each_other_a_record(path: Path) -> Non
     }
 
 
+@pytest.mark.parametrize("name", ["d.jsonl", "d.json"])
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path, name: str) -> None:
+    write_dump(tmp_path / name, HEADER, RECORDS)
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + (tmp_path / name).read_bytes())
+    assert [record.caption for record in read_dump(tmp_path / name).records] == [each.caption for each in RECORDS]
+
+
 def test_letters_are_written_as_they_are(path: Path) -> None:
     assert "café “naïve” 犬" in path.read_text(encoding="utf-8")
 
