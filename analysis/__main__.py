@@ -17,7 +17,16 @@ from analysis.context import Context
 from analysis.drift import learning
 from analysis.drift.drift import use_thresholds
 from analysis.habits import naming
-from analysis.inputs import Inputs, caption_warnings, check_english, check_folder, check_split, data_of, read_dumps
+from analysis.inputs import (
+    Inputs,
+    caption_warnings,
+    check_english,
+    check_folder,
+    check_split,
+    common_images,
+    data_of,
+    read_dumps,
+)
 from analysis.patterns import show as show_patterns
 from analysis.patterns.found_patterns import use_baseline
 from analysis.report import making
@@ -95,6 +104,7 @@ def run(config: Measure, name: str) -> None:
     dumps = read_dumps(config.dumps)
     if isinstance(config, Drift):
         check_split(dumps)
+        common_images(dumps)
     for dump in dumps:
         check_english(dump)
     check_folder(config.out)

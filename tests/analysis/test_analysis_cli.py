@@ -206,6 +206,14 @@ def test_dumps_of_different_splits(
     check_refused(capsys, tmp_path / "out", "of split val", command, dump, tmp_path / "other.jsonl")
 
 
+@pytest.mark.parametrize("command", ["drift", "report"])
+def test_dumps_without_an_image_in_common(
+    command: str, tmp_path: Path, dump: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coco_results(tmp_path / "other.json", [CaptionRecord(77, "a dog")])
+    check_refused(capsys, tmp_path / "out", "have no image in common", command, dump, tmp_path / "other.json")
+
+
 def test_no_dump(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check_refused(capsys, tmp_path / "out", "no dump given", "unigrams")
 
