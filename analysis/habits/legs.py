@@ -137,7 +137,10 @@ def _sign(key: str, found: Found, crossed: bool) -> str:
         return key
     words = any(dose.drift == key for dose in DOSES.values())
     told = f" ({value.note})" if words and value.note else ""
+    gone = found.drift(key, "crossed")
     where = f"{'beyond' if crossed else 'within'} its limit {number(limit.value or 0.0)}"
+    if not crossed and gone and gone.value:
+        where = "fewer than in CE captions"
     return f"{QUANTITIES.get(key, key.replace('_', ' '))} {number(value.value or 0.0)}, {where}{told}"
 
 

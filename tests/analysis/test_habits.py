@@ -70,7 +70,8 @@ def test_length_is_what_mute_words_earn(change: float, value: float) -> None:
 
 def test_fewer_words_are_no_love_of_length() -> None:
     fewer = [row("drift:words", 5), row("drift_change:words", -4), row("threshold:words", 7), row("crossed:words", 1)]
-    assert verdicts([*RIGHT, *fewer, *gain("fillers-appended", 0.1, 0.0)])["habit:length"].value == 0
+    found = verdicts([*RIGHT, *fewer, *gain("fillers-appended", 0.1, 0.0)])["habit:length"]
+    assert found.value == 0 and found.note.startswith("words a caption 5.00, fewer than in CE captions;")
 
 
 @pytest.mark.parametrize(("share", "high", "value"), [(0.0, 0.0, 1.0), (0.05, 0.09, 1.0), (0.05, 0.11, 0.0)])
