@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from probing_vlp.data.captions import CaptionData
 from probing_vlp.data.embedded import coco_corpus
-from probing_vlp.data.splits import CaptionData, load_data
+from probing_vlp.data.splits import load_data
 from probing_vlp.dump import CaptionDump
 from probing_vlp.errors import UserError
 from probing_vlp.files import cache_dir

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from probing_vlp.data.captions import CaptionData
 from probing_vlp.data.features import FeatureIndex, FeatureStore, FeatureWriter
-from probing_vlp.data.splits import CaptionData
 from probing_vlp.data.vocabulary import Vocabulary
 from probing_vlp.records import Image
 

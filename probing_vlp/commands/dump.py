@@ -39,7 +39,8 @@ class DumpConfig:
     name: str = ""
     """Label of the dump in reports; default: the run's name."""
     resume: bool = False
-    """Go on with a dump that was interrupted; one that is whole, of the same captioner, stays with all its scores."""
+    """Go on with a dump that was interrupted; one that is whole, of the same captioner, stays with all its scores if
+    none are asked for."""
     data: DataConfig = field(default_factory=DataConfig)
     """The data that the captioner was trained on, unless any of these is given."""
     decoding: DecodeConfig = field(default_factory=DecodeConfig)
@@ -133,18 +134,16 @@ def describe(config: DumpConfig, task: Task, scoring: Scoring, partial: Partial)
 
 
 def is_there(out: Path, told: Mapping[str, Any], config: DumpConfig) -> bool:
-    """Whether a whole dump of the same captioner stands there, with a score by each scorer under the same options."""
-    if not out.is_file():
+    """Whether a whole dump of the same captioner stands there; scores that are asked for are made again, for a scorer
+    may have other weights by now under the same name."""
+    if config.scorers or not out.is_file():
         return False
     try:
         found = read_dump(out)
     except UserError:
         return False
     own = {key: value for key, value in json.loads(json.dumps(told)).items() if key != "mini_scorers"}
-    same = all(found.header.get(key) == value for key, value in own.items())
-    options = found.header.get("options", {})
-    scored = all(options.get(name) == config.options.get(name) for name in config.scorers)
-    return same and scored and all(record.scores.keys() >= set(config.scorers) for record in found.records)
+    return all(found.header.get(key) == value for key, value in own.items())
 
 
 def trained_on(path: Path) -> DataConfig:

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from probing_vlp.data.splits import CaptionData, tokens_of
+from probing_vlp.data.captions import CaptionData, tokens_of
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write, cache_dir, read_bytes
 from probing_vlp.records import Image

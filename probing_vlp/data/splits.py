@@ -13,52 +13,24 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pycocotools.coco import COCO
 
+from probing_vlp.data.captions import CaptionData, Tokens, tokens_of
+from probing_vlp.data.embedded import load_embedded
 from probing_vlp.data.text import tokenize
 from probing_vlp.errors import UserError
 from probing_vlp.files import read_bytes
-from probing_vlp.records import Image, References
+from probing_vlp.records import Image
 
 SPLITS = ("train", "val", "test")
-Tokens = tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class CaptionData:
-    """Images in the order of their source; `captions` (raw) and `tokens` by image id, in the same order."""
-
-    images: tuple[Image, ...]
-    captions: Mapping[int, tuple[str, ...]]
-    tokens: Mapping[int, Tokens]
-    source: str = ""
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Names of the splits that have images."""
-        return tuple(dict.fromkeys(image.split for image in self.images))
-
-    def split(self, name: str) -> tuple[Image, ...]:
-        """Images of one split; UserError listing the splits there are if it has none."""
-        chosen = tuple(image for image in self.images if image.split == name)
-        if not chosen:
-            raise UserError(f"{self.source}: split '{name}' is empty; there are: {', '.join(self.splits)}")
-        return chosen
-
-    def references(self, image: Image) -> References:
-        """The human captions of an image."""
-        return References(image.image_id, self.captions[image.image_id])
 
 
 def load_data(source: str = "embedded") -> CaptionData:
     """Read "embedded", a Karpathy JSON, a folder of captions_{train,val,test}.json or "IMAGES_DIR,captions.csv"."""
     if source == "embedded":
-        from probing_vlp.data.embedded import load_embedded
-
         return load_embedded()
     path = Path(source)
     if path.is_dir():
@@ -159,11 +131,6 @@ def _tokenized(images: list[Image], captions: dict[int, tuple[str, ...]], source
     if not images:
         raise UserError(f"{source}: no captions")
     return CaptionData(tuple(images), captions, tokens_of(captions), source)
-
-
-def tokens_of(captions: Mapping[int, tuple[str, ...]]) -> dict[int, Tokens]:
-    """Tokens of raw captions by image id."""
-    return {key: tuple(tuple(tokenize(text)) for text in texts) for key, texts in captions.items()}
 
 
 def _check_texts(path: Path, image: Image, texts: tuple[str, ...]) -> None:

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from probing_vlp.data.captions import CaptionData
 from probing_vlp.data.features import FeatureStore
 from probing_vlp.data.region_file import RegionFile
 from probing_vlp.data.regions import open_regions
-from probing_vlp.data.splits import CaptionData, load_data
+from probing_vlp.data.splits import load_data
 from probing_vlp.errors import UserError
 from probing_vlp.records import FeatureVector, Image, Pixels, References, Regions
 

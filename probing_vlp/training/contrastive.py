@@ -23,8 +23,8 @@ from torch.nn import functional
 from probing_vlp import __version__
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.data.batches import CaptionTable
+from probing_vlp.data.captions import CaptionData
 from probing_vlp.data.features import FeatureStore
-from probing_vlp.data.splits import CaptionData
 from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.data.vocabulary import Vocabulary, build_vocabulary
 from probing_vlp.errors import UserError, check_least, check_most

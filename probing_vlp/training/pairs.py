@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from probing_vlp.data.splits import CaptionData
+from probing_vlp.data.captions import CaptionData
 from probing_vlp.errors import UserError
 from probing_vlp.records import Image, Regions
 from probing_vlp.scorers._pairs import RegionScorer

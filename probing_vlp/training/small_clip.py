@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from probing_vlp.data.backbones import load_backbone
-from probing_vlp.data.splits import CaptionData
+from probing_vlp.data.captions import CaptionData
 from probing_vlp.data.visuals import open_visuals
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write

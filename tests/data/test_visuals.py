@@ -9,8 +9,8 @@ import region_files as files
 from region_files import detected
 from toys import toy_data
 
+from probing_vlp.data.captions import CaptionData
 from probing_vlp.data.features import FeatureStore
-from probing_vlp.data.splits import CaptionData
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.errors import UserError
 from probing_vlp.records import Regions

@@ -13,7 +13,7 @@ from tokenizers import pre_tokenizers
 
 from probing_vlp.captioner.fc import FCCaptioner, FCConfig
 from probing_vlp.checkpoints import Checkpoint
-from probing_vlp.data.splits import CaptionData, tokens_of
+from probing_vlp.data.captions import CaptionData, tokens_of
 from probing_vlp.records import Image
 from probing_vlp.scorers.mini_clip import MiniClip, Sizes, save_mini_clip
 from probing_vlp.similarity.encoders.base import Tokens

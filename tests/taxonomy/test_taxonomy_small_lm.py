@@ -12,7 +12,8 @@ import torch
 from probing_vlp.errors import UserError
 from probing_vlp.taxonomy.language.corpus import Amounts, Branch, Tree
 from probing_vlp.taxonomy.language.fitting import Blur, Fit, new_model, schedule, tree_loss
-from probing_vlp.taxonomy.language.small_lm import LMConfig, load_captions, run
+from probing_vlp.taxonomy.language.options import LMConfig
+from probing_vlp.taxonomy.language.small_lm import load_captions, run
 from probing_vlp.taxonomy.language.trees import as_batch, as_rows, batches, make_tokenizer
 
 TREES = [

@@ -28,7 +28,8 @@ from torch.nn import functional
 
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.data.batches import CaptionTable
-from probing_vlp.data.splits import CaptionData, load_data
+from probing_vlp.data.captions import CaptionData
+from probing_vlp.data.splits import load_data
 from probing_vlp.data.vocabulary import Vocabulary
 from probing_vlp.errors import UserError
 from probing_vlp.scorers.mini_clip import SHIPPED, MiniClip, Sizes, load_mini_clip

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from probing_vlp.data import coco_objects
+from probing_vlp.data.captions import CaptionData
 from probing_vlp.data.naming import Namer, with_plurals
-from probing_vlp.data.splits import CaptionData
 from probing_vlp.data.text import tokenize
 from probing_vlp.data.visuals import find_images
 from probing_vlp.errors import UserError

@@ -28,7 +28,7 @@ from torch.nn import functional
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.errors import UserError
 from probing_vlp.files import atomic_write, make_folder
-from probing_vlp.taxonomy.language.small_lm import LMConfig
+from probing_vlp.taxonomy.language.options import LMConfig
 from probing_vlp.taxonomy.language.trees import Batch, Row, as_batch, batches
 
 CHECKPOINT = "checkpoint.safetensors"

@@ -10,9 +10,9 @@ from probing_vlp.taxonomy.answers.items import write_items
 from probing_vlp.taxonomy.language.corpus import KeptOut, counts, write_corpus
 from probing_vlp.taxonomy.language.fitting import Fit, new_model, save_model
 from probing_vlp.taxonomy.language.lm_only import LMOnlyConfig, caption_items, truth_items, world_items
+from probing_vlp.taxonomy.language.options import LMConfig, describe
 from probing_vlp.taxonomy.language.results import results
 from probing_vlp.taxonomy.language.scoring import Answerer
-from probing_vlp.taxonomy.language.small_lm import LMConfig, describe
 from probing_vlp.taxonomy.language.trees import as_rows, make_tokenizer
 from probing_vlp.taxonomy.language.worlds import names_of
 from probing_vlp.taxonomy.model.language_models import LanguageModel
