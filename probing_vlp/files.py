@@ -112,3 +112,12 @@ def sha256_file(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def sha256_tree(path: Path) -> str:
+    """Hex digest of a file, or of the names and contents of all files of a folder."""
+    if path.is_file():
+        return sha256_file(path)
+    inside = sorted(file for file in path.rglob("*") if file.is_file())
+    told = "".join(f"{file.relative_to(path).as_posix()} {sha256_file(file)}\n" for file in inside)
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -10,6 +10,7 @@ from typing import Any
 from probing_vlp.dump import CaptionDump
 from probing_vlp.pages.tables import Cell, Line, Table
 
+WEIGHTS = "Files of scorers, SHA-256"
 FIELDS = {
     "Kind of training": ("kind",),
     "Reward weights": ("signature", "reward"),
@@ -29,6 +30,7 @@ FIELDS = {
     "Step": ("step",),
     "Checkpoint, SHA-256": ("checkpoint_sha256",),
     "Started from": ("config", "init"),
+    WEIGHTS: ("weights",),
     "Version of probing_vlp": ("version_of_project",),
 }
 DECODING = {"greedy": ("max_length",), "beam": ("beam", "max_length"), "sample": ("temperature", "top_k", "top_p")}
@@ -70,6 +72,8 @@ def _said(title: str, value: Any) -> str:
         method = str(value.get("method", ""))
         told = [f"{key.replace('_', ' ')} {value[key]}" for key in DECODING.get(method, ()) if key in value]
         return ", ".join([method, *told])
+    if title == WEIGHTS and isinstance(value, Mapping):
+        return ", ".join(f"{key.replace('.', ' ')} {digest[:12]}" for key, digest in pairs(value))
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {weight}" for key, weight in value.items())
     if title.startswith("Checkpoint"):

@@ -16,7 +16,7 @@ from probing_vlp.captioner.fc import FCCaptioner
 from probing_vlp.captioner.stepper import DecodeConfig, make_stepper
 from probing_vlp.checkpoints import Checkpoint
 from probing_vlp.commands.partial import CHUNK, Partial, check_scored_place
-from probing_vlp.commands.scoring import Scoring, known_options
+from probing_vlp.commands.scoring import Scoring, known_options, weights_of
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import END, Vocabulary
 from probing_vlp.dump import read_dump
@@ -76,6 +76,7 @@ def dump(config: DumpConfig) -> None:
         **task.told,
         "scorers": list(config.scorers),
         "options": config.options,
+        "weights": weights_of(config.options),
         "mini_scorers": sorted({*task.told["mini_scorers"], *mini_scorers(scoring.scorers)}),
     }
     partial = Partial(task.out, header, config.resume)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_vlp.commands.partial import check_scored_place
-from probing_vlp.commands.scoring import Scoring, check_known, data_of, images_of, unscored
+from probing_vlp.commands.scoring import Scoring, check_known, data_of, images_of, unscored, weights_of
 from probing_vlp.data.visuals import DataConfig, open_visuals
 from probing_vlp.dump import CaptionDump, read_dump, write_dump
 from probing_vlp.training.rewards import load_scorers, mini_scorers
@@ -44,6 +44,8 @@ def score(config: ScoreConfig) -> None:
     header = {
         "name": found.name,
         **found.header,
+        "options": {**found.header.get("options", {}), **config.options},
+        "weights": {**found.header.get("weights", {}), **weights_of(config.options)},
         "scorers": sorted({*found.header.get("scorers", ()), *config.scorers}),
         "mini_scorers": sorted({*found.header.get("mini_scorers", ()), *mini_scorers(scoring.scorers)}),
     }

@@ -9,8 +9,12 @@ from typing import Any
 from probing_vlp.data.visuals import DataConfig, VisualSource
 from probing_vlp.dump import CaptionDump, finite_or_none
 from probing_vlp.errors import UserError
+from probing_vlp.files import sha256_tree
 from probing_vlp.records import CaptionRecord, Image
 from probing_vlp.training.rewards import encode_images, score_captions, seen_by
+
+WEIGHTS = ("checkpoint", "config", "vocab")
+"""Options of a scorer that name files which its scores hang on, and which are small enough to be read for it."""
 
 
 class Scoring:
@@ -41,6 +45,15 @@ class Scoring:
             replace(record, scores={**record.scores, **{name: finite_or_none(found[name][i]) for name in found}})
             for i, record in enumerate(records)
         ]
+
+
+def weights_of(options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """SHA-256 by scorer and option of the WEIGHTS that its options name on disk; of a folder that of all its files."""
+    found: dict[str, dict[str, str]] = {}
+    for name, given in options.items():
+        paths = {key: Path(str(given[key])) for key in WEIGHTS if given.get(key)}
+        found[name] = {key: sha256_tree(path) for key, path in paths.items() if path.exists()}
+    return {name: sums for name, sums in found.items() if sums}
 
 
 def unscored(records: Sequence[CaptionRecord], names: Sequence[str]) -> str:

@@ -19,19 +19,20 @@ from rich.progress import track
 from probing_vlp import __version__
 from probing_vlp.commands.constructing import Construction, construct, pick_examples, show
 from probing_vlp.commands.partial import CHUNK, Partial
-from probing_vlp.commands.scoring import Scoring, check_known, data_of, images_of
+from probing_vlp.commands.scoring import Scoring, check_known, data_of, images_of, weights_of
 from probing_vlp.data.text import tokenize
-from probing_vlp.data.visuals import DataConfig, open_visuals
+from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.dump import CaptionDump, read_dump
 from probing_vlp.errors import UserError
 from probing_vlp.experiments import EXPERIMENTS
 from probing_vlp.experiments.adding import PREFIX
 from probing_vlp.experiments.base import Construct, find_experiment
 from probing_vlp.experiments.doses import CONNECTIVE, with_words
-from probing_vlp.experiments.pairs import BASES, Pair, Verification, write_verification
+from probing_vlp.experiments.pairs import BASES, Pair, Verification, read_verification, write_verification
 from probing_vlp.experiments.templates import TEMPLATES, ReferenceWords, own_template, parse_template
 from probing_vlp.files import read_bytes, sha256_file
-from probing_vlp.records import CaptionRecord
+from probing_vlp.records import CaptionRecord, Image
+from probing_vlp.scorers import SCORERS
 from probing_vlp.training.rewards import load_scorers, mini_scorers
 
 NAME = "verification.jsonl"
@@ -74,11 +75,12 @@ class VerifyConfig:
 
 
 class Plan(NamedTuple):
-    """What is to be scored, and how."""
+    """What is to be scored, and by whom."""
 
-    image_ids: Sequence[int]
+    images: Sequence[Image]
     made: Sequence[Construction]
-    scoring: Scoring
+    scorers: Mapping[str, Any]
+    source: VisualSource
     header: Mapping[str, Any]
 
 
@@ -86,18 +88,23 @@ def verify(config: VerifyConfig) -> None:
     """Construct, score, write, show."""
     plan = prepare(config)
     out = Path(config.out or Path(config.dump).parent / "verification", NAME)
-    partial = Partial(out, plan.header, config.resume)
-    scores = score_all(plan, partial)
-    pairs = [
-        Pair(one.experiment, one.base, plan.image_ids[row], before, after, scores[row, before], scores[row, after])
-        for one in plan.made
-        for row, before, after in one.rows()
-    ]
-    partial.file.close()
-    write_verification(out, plan.header, pairs)
-    partial.path.unlink()
-    show(Verification(plan.header, tuple(pairs)), config.seed)
-    print(f"{len(pairs)} pairs: {out.absolute()}\nrows: python -m analysis verification {out} --out {out.parent}")
+    found = there(out, plan) if config.resume else None
+    if found is None:
+        scoring = Scoring(plan.scorers, config.options, plan.source, plan.images)
+        partial = Partial(out, plan.header, config.resume)
+        scores = score_all(plan, scoring, partial)
+        ids = [image.image_id for image in plan.images]
+        pairs = [
+            Pair(one.experiment, one.base, ids[row], before, after, scores[row, before], scores[row, after])
+            for one in plan.made
+            for row, before, after in one.rows()
+        ]
+        partial.file.close()
+        write_verification(out, plan.header, pairs)
+        partial.path.unlink()
+        found = Verification(plan.header, tuple(pairs))
+    show(found, config.seed)
+    print(f"{len(found.pairs)} pairs: {out.absolute()}\nrows: python -m analysis verification {out} --out {out.parent}")
 
 
 def prepare(config: VerifyConfig) -> Plan:
@@ -112,7 +119,6 @@ def prepare(config: VerifyConfig) -> Plan:
     images = images_of(found, source)
     check_known(config.dump, config.data, images, source)
     scorers = load_scorers(config.scorers, config.options, source.trust_pickle)
-    scoring = Scoring(scorers, config.options, source, images)
     made = construct(found, source.data.captions, bases, chosen, config.seed)
     header = {
         "dump": found.name,
@@ -122,6 +128,7 @@ def prepare(config: VerifyConfig) -> Plan:
         "mini_scorers": mini_scorers(scorers),
         "units": {name: scorer.unit for name, scorer in scorers.items()},
         "options": config.options,
+        "weights": weights_of(config.options),
         "experiments": list(chosen),
         "bases": list(bases),
         "template": template,
@@ -133,7 +140,20 @@ def prepare(config: VerifyConfig) -> Plan:
         "data": source.data.source,
         "version_of_project": __version__,
     }
-    return Plan([image.image_id for image in images], made, scoring, header)
+    return Plan(images, made, scorers, source, header)
+
+
+def there(out: Path, plan: Plan) -> Verification | None:
+    """The whole verification that stands there, made under the same options with the same weights; none for a user's
+    own scorers, whose code nobody can tell to be the same."""
+    if not out.is_file() or not plan.scorers.keys() <= SCORERS.keys():
+        return None
+    try:
+        found = read_verification(out)
+    except UserError:
+        return None
+    same = all(found.header.get(key) == value for key, value in json.loads(json.dumps(plan.header)).items())
+    return found if same else None
 
 
 def choose(config: VerifyConfig) -> tuple[str, dict[str, Construct]]:
@@ -198,12 +218,12 @@ def check_examples(config: VerifyConfig, found: CaptionDump) -> None:
         raise UserError(f"--examples {min(missing)}: {config.dump} has no caption of that image")
 
 
-def score_all(plan: Plan, partial: Partial) -> dict[tuple[int, str], Mapping[str, float | None]]:
+def score_all(plan: Plan, scoring: Scoring, partial: Partial) -> dict[tuple[int, str], Mapping[str, float | None]]:
     """Scores by scorer of each (row of an image, caption), each distinct one scored once."""
     pairs = [(row, text) for one in plan.made for row, *texts in one.rows() for text in texts]
     todo = list(dict.fromkeys(pairs))
     for start in track(range(partial.done, len(todo), CHUNK), "scoring"):
         chunk = todo[start : start + CHUNK]
-        records = [CaptionRecord(plan.image_ids[row], text) for row, text in chunk]
-        partial.add(plan.scoring.add([row for row, _ in chunk], records))
+        records = [CaptionRecord(plan.images[row].image_id, text) for row, text in chunk]
+        partial.add(scoring.add([row for row, _ in chunk], records))
     return {key: record.scores for key, record in zip(todo, partial.records, strict=True)}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,27 @@ def test_interrupted_and_resumed(dump: str, tmp_path: Path, monkeypatch: pytest.
         for text in (p.original, p.constructed)
     }
     assert before == -(-(len(distinct) - 3 * 8) // 8)  # three chunks of eight were there already
+
+
+def test_a_whole_one_is_not_scored_again(dump: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"experiments": ["shuffled"], "base": "human", "resume": True}
+    config = VerifyConfig(dump, out=str(tmp_path), scorers=["cider"], **asked)
+    verify(config)
+    kept = (tmp_path / "verification.jsonl").read_bytes()
+    scored, score_all = list[str](), verifying.score_all
+
+    def counting(plan: verifying.Plan, *others: Any) -> Any:
+        scored.extend(plan.scorers)
+        return score_all(plan, *others)
+
+    monkeypatch.setattr(verifying, "score_all", counting)
+    verify(config)
+    assert scored == [] and (tmp_path / "verification.jsonl").read_bytes() == kept
+    verify(replace(config, resume=False))
+    verify(replace(config, seed=2))  # other options, though under the same name
+    verify(replace(config, scorers=[f"{__name__}:Words"]))
+    verify(replace(config, scorers=[f"{__name__}:Words"]))  # a user's own, whose code may have changed
+    assert scored == ["cider", "cider", own := f"{__name__}:Words", own]
 
 
 def test_the_users_template_and_examples(dump: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
