@@ -35,13 +35,14 @@ class Dot(NamedTuple):
 
 
 def dot_chart(key: str, title: str, description: str, dots: Sequence[Dot]) -> Drawing:
-    """Values with their intervals, one line a dump, on a scale of their own; the first one is the dashed line."""
+    """Values with their intervals, one line a dump, on a scale of their own; the dashed line is that of series 0."""
 
     def draw(palette: Palette) -> Figure:
         height = 30 + 34 * len(dots)
         figure = _figure(height)
         axes = figure.add_axes((0.02, 22 / height, 0.96, 1 - 24 / height), facecolor="none")
-        axes.axvline(dots[0].value, color=palette.muted, linewidth=1, linestyle=(0, (4, 3)))
+        if dots[0].series == 0:
+            axes.axvline(dots[0].value, color=palette.muted, linewidth=1, linestyle=(0, (4, 3)))
         for place, dot in enumerate(dots):
             _dot(axes, -place, dot, palette)
         low, high = _range(dots)

@@ -48,3 +48,9 @@ def test_no_number_along_the_axis_is_cut(low: float, high: float) -> None:
     shown = [label for axes in figure.axes for label in axes.get_xticklabels()]
     boxes = [label.get_window_extent() for label in shown if label.get_text()]
     assert len(boxes) >= 2 and all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+
+
+@pytest.mark.parametrize(("series", "dashed"), [(0, 1), (1, 0)])
+def test_the_dashed_line_is_the_first_dumps(series: int, dashed: int) -> None:
+    (axes,) = dot_chart("k", "t", "d", [Dot("a", series, 0.2, 0.1, 0.3), Dot("b", 2, 0.4, 0.3, 0.5)]).draw(PAPER).axes
+    assert [line.get_xdata()[0] for line in axes.lines if line.is_dashed()] == [0.2] * dashed
