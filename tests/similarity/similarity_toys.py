@@ -1,6 +1,7 @@
 """Tiny random text encoders of every family, saved as their published files are, for the similarity probe."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from probing_vlp.records import Image
 from probing_vlp.scorers.mini_clip import MiniClip, Sizes, save_mini_clip
 from probing_vlp.similarity.encoders.base import Tokens
 from probing_vlp.similarity.encoders.caption_pairs import Recipe, train
+from probing_vlp.similarity.study.rows import NUMBERS, Row
 from probing_vlp.similarity.words.templates import Filled
 
 WORDS = ("dog", "cat", "mat", "sit")
@@ -216,3 +218,13 @@ def change_weights(folder: Path, drop: str) -> None:
 
 def read_config(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "config.json").read_text()))
+
+
+def check_same(found: Sequence[Row], wanted: Sequence[Row]) -> None:
+    """The same rows, numbers to the last bits: those of a product hang on where its arrays lie in memory."""
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        told, asked = asdict(one), asdict(other)
+        numbers = [np.array([row.pop(key) for key in NUMBERS], float) for row in (told, asked)]
+        np.testing.assert_allclose(*numbers, rtol=1e-12, atol=1e-12)
+        assert told == asked
