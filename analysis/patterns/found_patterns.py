@@ -81,7 +81,7 @@ def ratios(discovery: Discovery) -> dict[str, Ratio]:
     return {name: Ratio(name, CAPTIONS, UNIT, SOURCE, _note(found)) for name, found in named(discovery).items()}
 
 
-def fits_of(captions: Sequence[Reading], discovery: Discovery, context: Context) -> Mapping[str, np.ndarray]:
+def columns_once(captions: Sequence[Reading], discovery: Discovery, context: Context) -> Mapping[str, np.ndarray]:
     """`columns` of readings that several ask for, made once."""
     # what was found is kept in the same memory: its id names no other
     made: Mapping[str, np.ndarray] = context.once_of(captions, id(discovery), lambda: columns(captions, discovery))
@@ -116,7 +116,7 @@ def measure(dump: CaptionDump, context: Context) -> list[Row]:
     """Coverage and lift of everything that is found in a dump."""
     captions = readings(dump, context)
     discovery, human = find(captions, context)
-    found, usual = (fits_of(each, discovery, context) for each in (captions, human))
+    found, usual = (columns_once(each, discovery, context) for each in (captions, human))
     shown = examples(captions, found)
     notes = {name: f"{_note(pattern)}; e.g. {shown.get(name, '')}" for name, pattern in named(discovery).items()}
     shares = ratio_rows(ratios(discovery), found, dump.name, context, notes) if found else []

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from analysis import ANALYSES
 from analysis.context import Context
-from analysis.patterns.found_patterns import find, fits_of
+from analysis.patterns.found_patterns import columns_once, find
 from analysis.reading import columns_of, readings
 from analysis.report.photos import Photo
 from analysis.scores import reward_scorers, scores_by_image
@@ -69,7 +69,7 @@ def find_marks(dumps: Sequence[CaptionDump], context: Context, skip: Sequence[st
         for source in dumps[1:] or dumps:
             discovery, _ = find(readings(source, context), context)
             for dump in dumps:
-                found[dump.name] |= fits_of(readings(dump, context), discovery, context)
+                found[dump.name] |= columns_once(readings(dump, context), discovery, context)
     return _compared(dumps, {model: dict(filter(_marks, by_name.items())) for model, by_name in found.items()})
 
 

@@ -20,13 +20,12 @@ def proof(rows: Sequence[Row], one: Verdict) -> str:
 
 def _shown(doses: Sequence[str], found: Found) -> str:
     """The dose that the scorer pays most for, as "0.412 instead of 0.380 (n = 507) for wrong nouns, as in “...”"."""
-    tried = [(dose, scored[0]) for dose in doses if (scored := found.dose(dose, "score"))]
-    changes = {dose: found.doses[f"verify:{base}/{dose}:change"].value or 0.0 for dose, base in tried}
-    if not changes:
+    tried = {dose: change for dose in doses if (change := found.dose(dose, "change")) and found.dose(dose, "score")}
+    if not tried:
         return ""
-    dose, base = max(tried, key=lambda pair: changes[pair[0]])
-    after, before = (found.doses.get(f"verify:{base}/{dose}:{kind}") for kind in ("score", "original"))
-    assert after is not None
+    dose = max(tried, key=lambda one: tried[one][1].value or 0.0)
+    base = tried[dose][0]
+    after, before = found.doses[f"verify:{base}/{dose}:score"], found.doses.get(f"verify:{base}/{dose}:original")
     start = f" instead of {number(before.value or 0.0)}" if before else ""
     what = "the same words shuffled" if dose == ORDER else DOSES[dose].what
     told = f"{number(after.value or 0.0)}{start} (n = {after.n:,}) for {what}{_example(after)}"

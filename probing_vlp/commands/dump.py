@@ -1,6 +1,5 @@
 """`probe.py dump`: captions of a split by a trained captioner, with scores beside them if asked."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from probing_vlp.captioner.decode import decode
 from probing_vlp.captioner.fc import FCCaptioner
 from probing_vlp.captioner.stepper import DecodeConfig, make_stepper
 from probing_vlp.checkpoints import Checkpoint
-from probing_vlp.commands.partial import CHUNK, Partial, check_scored_place
+from probing_vlp.commands.partial import CHUNK, Partial, agrees, check_scored_place
 from probing_vlp.commands.scoring import Scoring, known_options, weights_of
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
 from probing_vlp.data.vocabulary import END, Vocabulary
@@ -77,7 +76,7 @@ def dump(config: DumpConfig) -> None:
         "scorers": list(config.scorers),
         "options": config.options,
         "weights": weights_of(config.options),
-        "mini_scorers": sorted({*task.told["mini_scorers"], *mini_scorers(scoring.scorers)}),
+        "mini_scorers": sorted({*task.told["mini_scorers"], *mini_scorers(scorers)}),
     }
     partial = Partial(task.out, header, config.resume)
     describe(config, task, scoring, partial)
@@ -109,7 +108,9 @@ def prepare(config: DumpConfig) -> Task:
         "checkpoint": path.name,
         "checkpoint_sha256": sha256_file(path),
         "step": state["step"],
-        **{"kind": state.get("kind"), "signature": state.get("signature", {}), "config": state.get("config", {})},
+        "kind": state.get("kind"),
+        "signature": state.get("signature", {}),
+        "config": state.get("config", {}),
         "decoding": vars(config.decoding),
         "data": data.source,
         "features": data.features,
@@ -143,8 +144,7 @@ def is_there(out: Path, told: Mapping[str, Any], config: DumpConfig) -> bool:
         found = read_dump(out)
     except UserError:
         return False
-    own = {key: value for key, value in json.loads(json.dumps(told)).items() if key != "mini_scorers"}
-    return all(found.header.get(key) == value for key, value in own.items())
+    return agrees(found.header, {key: value for key, value in told.items() if key != "mini_scorers"})
 
 
 def trained_on(path: Path) -> DataConfig:

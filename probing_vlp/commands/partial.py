@@ -22,8 +22,7 @@ class Partial:
 
     def __init__(self, out: Path, header: Mapping[str, Any], resume: bool) -> None:
         self.out, self.header, self.records = out, dict(header), []
-        if out.is_dir():
-            raise UserError(f"{out}: is a folder; name the dump file with --out")
+        refuse_folder(out)
         self.path = out.with_name(f".{out.name}.partial")
         first = json.dumps(self.header, sort_keys=True)
         if resume and self.path.exists():
@@ -61,12 +60,22 @@ class Partial:
         return [parse_record(self.path, i, line) for i, line in enumerate(whole[: len(whole) // CHUNK * CHUNK], 2)]
 
 
+def agrees(header: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Whether the header of a file says all that is `told`, as JSON writes it."""
+    return all(header.get(key) == value for key, value in json.loads(json.dumps(told)).items())
+
+
+def refuse_folder(out: Path) -> None:
+    """UserError for a folder where a file is to be."""
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name the dump file with --out")
+
+
 def check_scored_place(out: Path) -> None:
     """UserError for a path that cannot be written, or whose format has no room for scores; leaves nothing behind."""
     if out.suffix == ".json":
         raise UserError(f"{out}: COCO results hold captions alone; for the scores too give --out {out.stem}.jsonl")
-    if out.is_dir():
-        raise UserError(f"{out}: is a folder; name the dump file with --out")
+    refuse_folder(out)
     above, refused = nearest(out.absolute().parent)
     if refused:
         raise UserError(f"{out}: cannot be written in {above} ({refused}); give another --out")

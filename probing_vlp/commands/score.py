@@ -47,7 +47,7 @@ def score(config: ScoreConfig) -> None:
         "options": {**found.header.get("options", {}), **config.options},
         "weights": {**found.header.get("weights", {}), **weights_of(config.options)},
         "scorers": sorted({*found.header.get("scorers", ()), *config.scorers}),
-        "mini_scorers": sorted({*found.header.get("mini_scorers", ()), *mini_scorers(scoring.scorers)}),
+        "mini_scorers": sorted({*found.header.get("mini_scorers", ()), *mini_scorers(scorers)}),
     }
     header.pop("count", None)
     write_dump(out, header, scored)

@@ -18,7 +18,7 @@ from rich.progress import track
 
 from probing_vlp import __version__
 from probing_vlp.commands.constructing import Construction, construct, pick_examples, show
-from probing_vlp.commands.partial import CHUNK, Partial
+from probing_vlp.commands.partial import CHUNK, Partial, agrees
 from probing_vlp.commands.scoring import Scoring, check_known, data_of, images_of, weights_of
 from probing_vlp.data.text import tokenize
 from probing_vlp.data.visuals import DataConfig, VisualSource, open_visuals
@@ -152,8 +152,7 @@ def there(out: Path, plan: Plan) -> Verification | None:
         found = read_verification(out)
     except UserError:
         return None
-    same = all(found.header.get(key) == value for key, value in json.loads(json.dumps(plan.header)).items())
-    return found if same else None
+    return found if agrees(found.header, plan.header) else None
 
 
 def choose(config: VerifyConfig) -> tuple[str, dict[str, Construct]]:

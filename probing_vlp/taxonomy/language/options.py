@@ -1,6 +1,6 @@
 """Options of `train.py lm`, and what a model says of its making."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from probing_vlp.errors import UserError, check_least, check_most
@@ -80,7 +80,6 @@ class LMConfig:
 
 def describe(config: LMConfig, taxonomy: Taxonomy, kept: KeptOut, corpus: dict[str, Any]) -> dict[str, Any]:
     """knowledge.json without its results: the same for the same options, wherever the folder lies."""
-    recipe = asdict(replace(config, out="", resume=False))
     return {
         "taxonomy": taxonomy.name,
         "signature": taxonomy.signature,
@@ -89,5 +88,5 @@ def describe(config: LMConfig, taxonomy: Taxonomy, kept: KeptOut, corpus: dict[s
         "unknown_hypernyms": list(kept.unknown),
         "corpus": corpus,
         "seed": config.seed,
-        "config": {key: value for key, value in recipe.items() if key not in ("out", "resume")},
+        "config": {key: value for key, value in asdict(config).items() if key not in ("out", "resume")},
     }
